@@ -1,0 +1,1 @@
+//! Detector and Backend ports, windows, queue and pattern detectors

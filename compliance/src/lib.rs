@@ -1,0 +1,1 @@
+//! Verified range to reports

@@ -1,0 +1,1 @@
+//! Bytes to typed events of each model API dialect, and back

@@ -1,0 +1,1 @@
+//! Rebuildable ledger index in sled

@@ -1,0 +1,1 @@
+//! Append-only Merkle ledger of opaque entries and its offline verifier

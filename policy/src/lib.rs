@@ -1,0 +1,1 @@
+//! Policy documents with CEL rules: signals and facts to a decision

@@ -1,0 +1,31 @@
+//! The vocabulary of an AI decision record, and nothing else.
+//!
+//! A [`Record`] says what was decided about one side of one exchange, by which detectors, under
+//! which policy, and what the gateway then did. It is pure data: this crate has no clock, no
+//! randomness, no sockets and no floats. Scores are integers in parts per million; content is
+//! present only as salted [`Commitment`]s.
+//!
+//! What is *not* here: the chain link and the signature of an entry (`countersign-ledger` adds
+//! them around the canonical bytes), thresholds (they belong to the policy) and any text a person
+//! or a model wrote.
+//!
+//! Start at [`Record`], then [`DecisionBody`].
+
+mod canonical;
+mod commit;
+mod decision;
+mod evaluation;
+mod ids;
+mod record;
+mod score;
+
+pub use canonical::{CanonicalError, canonical_bytes};
+pub use commit::{Commitment, Salt, commit};
+pub use decision::{Action, Decision, Effect, Mode, PolicyRef, RuleMatch, RuleOutcome, Severity};
+pub use evaluation::{DetectorRef, DetectorRun, Evaluation, Signal, Span, Verdict};
+pub use ids::{ExchangeId, RecordId};
+pub use record::{
+    Body, Change, Coverage, DecisionBody, Delivery, Finish, Gap, Genesis, Heartbeat, ModelRef,
+    ParseError, Record, SCHEMA, Side, Timeline, Unscanned, Usage,
+};
+pub use score::{Score, ScoreError};

@@ -184,13 +184,9 @@ fn read_signal(
             let score = members
                 .get("score")
                 .and_then(|n| reader.score(n, "a score"));
-            let present = members.get("present").and_then(|node| match node.kind {
-                Kind::Bool(present) => Some(present),
-                _ => {
-                    reader.fault(node.at, "`present` must be true or false");
-                    None
-                }
-            });
+            let present = members
+                .get("present")
+                .and_then(|node| reader.flag(node, "`present`"));
             if present.is_none() {
                 by_score.push(label.text.clone());
             }

@@ -208,6 +208,18 @@ impl Reader<'_> {
         found.map(|(_, value)| *value)
     }
 
+    /// True or false.
+    pub(crate) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        if let Kind::Bool(value) = node.kind {
+            return Some(value);
+        }
+        self.fault(
+            node.at,
+            format!("{what} must be true or false, not {}", node.describe()),
+        );
+        None
+    }
+
     /// A number from 0.0 to 1.0, rounded to parts per million.
     pub(crate) fn score(&mut self, node: &Node, what: &str) -> Option<Score> {
         let number = match node.kind {

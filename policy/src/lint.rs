@@ -59,6 +59,11 @@ const FUNCTIONS: &[&str] = &[
 const LOOPS_MAX: usize = 2;
 const LITERAL_ITEMS_MAX: usize = 64;
 
+/// Levels a condition's tree may have once brackets are gone and `&&` and `||` are balanced.
+/// Evaluation takes up to 50 KiB of stack for each in an unoptimised build, and runs on whatever
+/// thread the caller has.
+const TREE_DEPTH_MAX: usize = 16;
+
 /// Checks `expression`. Gives the labels (and families, as `family.*`) it reads.
 pub(crate) fn lint(
     expression: &IdedExpr,
@@ -70,6 +75,7 @@ pub(crate) fn lint(
         places,
         vocabulary,
         on,
+        depth: 0,
         bound: Vec::new(),
         reads: BTreeSet::new(),
         findings: Vec::new(),
@@ -86,6 +92,7 @@ struct Lint<'a> {
     places: &'a SourceInfo,
     vocabulary: &'a Vocabulary,
     on: On,
+    depth: usize,
     bound: Vec<&'a str>,
     reads: BTreeSet<String>,
     findings: Vec<Finding>,
@@ -94,16 +101,22 @@ struct Lint<'a> {
 impl<'a> Lint<'a> {
     fn report(&mut self, id: u64, message: impl Into<String>) {
         let start = self.places.offset_for(id).map_or(0, |(start, _)| start);
-        let characters = usize::try_from(start).unwrap_or(usize::MAX);
-        let source = &self.places.source;
-        let offset = source
-            .char_indices()
-            .nth(characters)
-            .map_or(0, |(offset, _)| offset);
+        let offset = usize::try_from(start).unwrap_or_default();
         self.findings.push(Finding::new(offset, message));
     }
 
     fn visit(&mut self, node: &'a IdedExpr, loops: usize) {
+        if self.depth == TREE_DEPTH_MAX {
+            let message = format!("operators nest deeper than {TREE_DEPTH_MAX} levels");
+            self.report(node.id, message);
+            return;
+        }
+        self.depth += 1;
+        self.node(node, loops);
+        self.depth -= 1;
+    }
+
+    fn node(&mut self, node: &'a IdedExpr, loops: usize) {
         match &node.expr {
             Expr::Literal(_) => {}
             Expr::Ident(name) => self.path(node.id, &[name]),

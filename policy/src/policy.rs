@@ -99,6 +99,8 @@ struct Contribution<'a> {
     effect: Effect,
 }
 
+/// Stack for compiling conditions: four times what the deepest condition was seen to need.
+const COMPILE_STACK_BYTES: usize = 32 * 1024 * 1024;
 /// Told to the caller when a denial has no message of its own.
 const MESSAGE: &str = "This was withheld by the operator's policy.";
 /// Score from which a test's signal is present when the policy has no threshold for it.
@@ -142,13 +144,8 @@ impl Policy {
             ),
             _ => return Err(PolicyErrors::new(source_name, errors)),
         };
-        let mut rules = Vec::with_capacity(texts.len());
-        for rule in texts {
-            match compile(text, rule, &vocabulary) {
-                Ok(rule) => rules.push(rule),
-                Err(found) => errors.extend(found),
-            }
-        }
+        let (rules, found) = compile_all(text, texts, &vocabulary);
+        errors.extend(found);
         if !errors.is_empty() {
             return Err(PolicyErrors::new(source_name, errors));
         }
@@ -279,13 +276,13 @@ impl Policy {
             Expect::Quiet => outcome.is_none(),
             Expect::Effect(expected) => effect == expected,
         };
-        let came = match outcome {
+        let happened = match outcome {
             Some(RuleOutcome::Matched) => "the rule fired",
             Some(RuleOutcome::Errored) => "the rule's condition could not be evaluated",
             None => "the rule was quiet",
         };
         let detail = format!(
-            "expected {:?}; {came}, the policy gave {effect:?}",
+            "expected {:?}; {happened}, the policy gave {effect:?}",
             case.expect
         );
         TestResult {
@@ -313,6 +310,33 @@ fn digest(root: &Node) -> Result<String, PolicyError> {
     let bytes = canonical_bytes(&root.to_json())
         .map_err(|error| PolicyError::new(At::START, format!("no canonical form: {error}")))?;
     Ok(format!("sha256:{}", hex::encode(Sha256::digest(&bytes))))
+}
+
+/// Compiles every rule on a thread of its own: the CEL parser takes up to 256 KiB of stack for
+/// each bracket in an unoptimised build, more than the caller's thread may have.
+fn compile_all(
+    document: &str,
+    texts: Vec<RuleText>,
+    vocabulary: &Vocabulary,
+) -> (Vec<Rule>, Vec<PolicyError>) {
+    let work = || {
+        let (mut rules, mut errors) = (Vec::new(), Vec::new());
+        for text in texts {
+            match compile(document, text, vocabulary) {
+                Ok(rule) => rules.push(rule),
+                Err(found) => errors.extend(found),
+            }
+        }
+        (rules, errors)
+    };
+    let compiled = std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(COMPILE_STACK_BYTES);
+        builder.spawn_scoped(scope, work).ok()?.join().ok()
+    });
+    compiled.unwrap_or_else(|| {
+        let message = "the conditions could not be compiled: no thread to do it on";
+        (Vec::new(), vec![PolicyError::new(At::START, message)])
+    })
 }
 
 fn compile(

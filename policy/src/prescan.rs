@@ -71,10 +71,9 @@ pub(crate) fn prescan(text: &str) -> Result<(), Finding> {
                 }
                 levels.pop();
             }
-            b'&' | b'|' => level.chained = 0,
+            b'&' | b'|' | b':' => level.chained = 0,
             b',' => (level.chained, level.conditionals) = (0, 0),
             b'?' => (level.chained, level.conditionals) = (0, level.conditionals + 1),
-            b':' => level.chained = 0,
             b'.' | b'!' | b'-' | b'+' | b'*' | b'/' | b'%' | b'<' | b'>' | b'=' => {
                 level.chained += 1;
                 // `<=`, `>=`, `==` and `!=` are one operator each.

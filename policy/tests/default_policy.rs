@@ -1,4 +1,9 @@
 //! The shipped policy, through the public API.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken fixture must fail the test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,1 +1,33 @@
-//! Append-only Merkle ledger of opaque entries and its offline verifier
+//! Append-only Merkle ledger of opaque entries and its offline verifier.
+//!
+//! An entry is one canonical JSON object (RFC 8785). Entries are linked into a hash chain, signed
+//! one by one, made durable in a write-ahead log and then published as a C2SP tlog-tiles
+//! directory under a signed checkpoint. The crate knows nothing about what an entry means.
+//! `docs/ledger-format.md` specifies every byte.
+
+pub mod conformance;
+mod durable;
+pub mod entry;
+pub mod index;
+pub mod keys;
+mod layout;
+mod ledger;
+pub mod merkle;
+pub mod note;
+mod publish;
+pub mod receipt;
+mod recovery;
+mod sequencer;
+mod tree;
+pub mod verify;
+mod wal;
+
+pub use ed25519_dalek::SigningKey;
+pub use index::{Index, IndexError, IndexRow, MemoryIndex};
+pub use keys::VerifierKey;
+pub use ledger::{
+    AppendError, CheckpointInfo, CloseError, Head, Ledger, OpenError, ReadError, Recovery,
+    Sequenced, Settings,
+};
+pub use note::{Checkpoint, Note};
+pub use verify::{Fault, FaultKind, Unreadable, Verification, VerifiedRange};

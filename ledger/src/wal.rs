@@ -1,0 +1,129 @@
+//! Write-ahead log: framed entries in segment files, synced once per batch.
+//!
+//! Frame: `u32_be length || u64_be index || u32_be crc32c(length || index || entry) || entry`.
+//! A segment is named after the index of its first frame: `%016x.wal`.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{durable::sync_dir, entry::MAX_ENTRY};
+
+/// Bytes before the entry in a frame.
+pub(crate) const HEADER: usize = 16;
+/// A segment is closed once it is longer than this many bytes.
+pub(crate) const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// Port to an append-only file, so that tests can make it fail.
+pub(crate) trait AppendFile: Send {
+    /// Appends all of `bytes`.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything appended durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl AppendFile for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// Opens a segment for appending.
+pub(crate) type OpenSegment = Box<dyn Fn(&Path) -> io::Result<Box<dyn AppendFile>> + Send>;
+
+/// Opens segments as plain files.
+pub(crate) fn plain_segments() -> OpenSegment {
+    Box::new(|path| {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        // A crash before this could lose the file's name together with what is appended to it.
+        sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+        Ok(Box::new(file))
+    })
+}
+
+/// The path of the segment whose first frame has `index`.
+pub(crate) fn segment_path(wal: &Path, index: u64) -> PathBuf {
+    wal.join(format!("{index:016x}.wal"))
+}
+
+/// The segments in order: index of the first frame, path.
+pub(crate) fn segments(wal: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut found = Vec::new();
+    for file in fs::read_dir(wal)? {
+        let path = file?.path();
+        let stem = path.file_name().and_then(|name| name.to_str());
+        let Some(stem) = stem.and_then(|name| name.strip_suffix(".wal")) else { continue };
+        if let Ok(first) = u64::from_str_radix(stem, 16) {
+            found.push((first, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Appends one frame to `batch`.
+pub(crate) fn frame(batch: &mut Vec<u8>, index: u64, entry: &[u8]) {
+    let length = u32::try_from(entry.len()).unwrap_or(u32::MAX).to_be_bytes();
+    batch.extend_from_slice(&length);
+    batch.extend_from_slice(&index.to_be_bytes());
+    batch.extend_from_slice(&checksum(length, index, entry).to_be_bytes());
+    batch.extend_from_slice(entry);
+}
+
+fn checksum(length: [u8; 4], index: u64, entry: &[u8]) -> u32 {
+    let head = crc32c::crc32c_append(crc32c::crc32c(&length), &index.to_be_bytes());
+    crc32c::crc32c_append(head, entry)
+}
+
+/// Reads the frame at the start of `bytes`: index, entry and length of the frame.
+pub(crate) fn read_frame(bytes: &[u8]) -> Option<(u64, &[u8], usize)> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (index, rest) = rest.split_first_chunk::<8>()?;
+    let (sum, rest) = rest.split_first_chunk::<4>()?;
+    let count = usize::try_from(u32::from_be_bytes(*length)).ok().filter(|n| *n <= MAX_ENTRY)?;
+    let entry = rest.get(..count)?;
+    let index = u64::from_be_bytes(*index);
+    (checksum(*length, index, entry) == u32::from_be_bytes(*sum))
+        .then_some((index, entry, HEADER + count))
+}
+
+/// What a segment holds.
+#[derive(Debug, Default)]
+pub(crate) struct Scan<'a> {
+    /// Index, byte offset and entry of each frame before the first bad byte.
+    pub(crate) frames: Vec<(u64, usize, &'a [u8])>,
+    /// Length of the good part in bytes.
+    pub(crate) good: usize,
+    /// Whether a whole frame follows the first bad byte. A torn write leaves none.
+    pub(crate) frames_after_bad: bool,
+}
+
+/// Reads the frames of a segment that starts at index `first`.
+pub(crate) fn scan(bytes: &[u8], first: u64) -> Scan<'_> {
+    let mut scan = Scan::default();
+    let mut expected = first;
+    while let Some((index, entry, length)) = read_frame(&bytes[scan.good..]) {
+        if index != expected {
+            break;
+        }
+        scan.frames.push((index, scan.good, entry));
+        scan.good += length;
+        expected += 1;
+    }
+    let rest = &bytes[scan.good..];
+    scan.frames_after_bad = (0..rest.len()).any(|at| {
+        // The index is looked at first: it is cheap and nearly always decides.
+        let index = rest.get(at + 4..at + 12).and_then(|b| <[u8; 8]>::try_from(b).ok());
+        index.is_some_and(|b| (first..expected + (1 << 20)).contains(&u64::from_be_bytes(b)))
+            && read_frame(&rest[at..]).is_some()
+    });
+    scan
+}
+
+#[cfg(test)]
+mod tests;

@@ -255,9 +255,9 @@ impl Reader<'_> {
     }
 }
 
-/// Reads a document. `None` when a member without which nothing can be checked is missing; faults
-/// are in the reader either way.
-pub(crate) fn read_document(reader: &mut Reader<'_>, root: &Node) -> Option<Document> {
+/// Reads a document. A missing or faulty member is a fault in the reader and gets a stand-in here,
+/// so that the rest, conditions included, is still checked; the document is refused either way.
+pub(crate) fn read_document(reader: &mut Reader<'_>, root: &Node) -> Document {
     let keys = ["id", "version", "title", "thresholds", "rules"];
     let members = reader.members(root, "the policy", &keys);
     let id = reader.identifier(&members, "id");
@@ -269,13 +269,14 @@ pub(crate) fn read_document(reader: &mut Reader<'_>, root: &Node) -> Option<Docu
     let rules = reader
         .required(&members, "rules")
         .map(|node| read_rules(reader, node));
-    Some(Document {
-        id: id?.text,
-        version: version?.text,
-        title: title?.text,
+    let text = |placed: Option<Placed>| placed.map(|placed| placed.text).unwrap_or_default();
+    Document {
+        id: text(id),
+        version: text(version),
+        title: text(title),
         thresholds: thresholds.unwrap_or_default(),
-        rules: rules?,
-    })
+        rules: rules.unwrap_or_default(),
+    }
 }
 
 fn read_thresholds(reader: &mut Reader<'_>, node: &Node) -> Vec<(String, Score)> {
@@ -302,7 +303,7 @@ fn read_rules(reader: &mut Reader<'_>, node: &Node) -> Vec<RuleText> {
         let Some(rule) = read_rule(reader, item) else {
             continue;
         };
-        if rules.iter().any(|other| other.id == rule.id) {
+        if !rule.id.is_empty() && rules.iter().any(|other| other.id == rule.id) {
             reader.fault(rule.at, format!("there are two rules `{}`", rule.id));
         }
         rules.push(rule);
@@ -310,6 +311,7 @@ fn read_rules(reader: &mut Reader<'_>, node: &Node) -> Vec<RuleText> {
     rules
 }
 
+/// Reads a rule; `None` when it has no condition to check.
 fn read_rule(reader: &mut Reader<'_>, node: &Node) -> Option<RuleText> {
     let keys = [
         "id", "title", "on", "when", "effect", "redact", "severity", "basis", "message",
@@ -343,22 +345,24 @@ fn read_rule(reader: &mut Reader<'_>, node: &Node) -> Option<RuleText> {
             cases.extend(read_case(reader, item, side));
         }
     }
+    let text = |placed: Option<Placed>| placed.map(|placed| placed.text);
     Some(RuleText {
         at: node.at,
-        id: id?.text,
-        title: title?.text,
-        on: on?,
+        id: text(id).unwrap_or_default(),
+        title: text(title).unwrap_or_default(),
+        // The side on which every fact is known, so that a faulty `on` brings no second fault.
+        on: on.unwrap_or(On::Output),
         when: when?,
-        effect: effect?,
+        effect: effect.unwrap_or(Effect::Deny),
         redact,
-        severity: severity.unwrap_or(Some(Severity::default()))?,
+        severity: severity.flatten().unwrap_or_default(),
         basis: basis
             .unwrap_or_default()
             .into_iter()
             .map(|placed| placed.text)
             .collect(),
-        message: message.flatten().map(|placed| placed.text),
-        on_error: on_error.unwrap_or(Some(Effect::Deny))?,
+        message: text(message.flatten()),
+        on_error: on_error.flatten().unwrap_or(Effect::Deny),
         cases,
     })
 }

@@ -119,36 +119,27 @@ impl Policy {
             vocabulary: &vocabulary,
             errors: Vec::new(),
         };
-        let document = read_document(&mut reader, &root);
+        let Document {
+            id,
+            version,
+            title,
+            thresholds,
+            rules,
+        } = read_document(&mut reader, &root);
         let mut errors = reader.errors;
-        let digest = digest(&root).map_err(|error| errors.push(error));
-        let (reference, title, thresholds, texts) = match (document, digest) {
-            (
-                Some(Document {
-                    id,
-                    version,
-                    title,
-                    thresholds,
-                    rules,
-                }),
-                Ok(digest),
-            ) => (
-                PolicyRef {
-                    id,
-                    version,
-                    digest,
-                },
-                title,
-                thresholds,
-                rules,
-            ),
-            _ => return Err(PolicyErrors::new(source_name, errors)),
-        };
-        let (rules, found) = compile_all(text, texts, &vocabulary);
+        let (rules, found) = compile_all(text, rules, &vocabulary);
         errors.extend(found);
+        let digest = digest(&root)
+            .map_err(|error| errors.push(error))
+            .unwrap_or_default();
         if !errors.is_empty() {
             return Err(PolicyErrors::new(source_name, errors));
         }
+        let reference = PolicyRef {
+            id,
+            version,
+            digest,
+        };
         let thresholds = thresholds.into_iter().collect();
         Ok(Self {
             reference,

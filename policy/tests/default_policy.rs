@@ -6,6 +6,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use countersign_policy::{DEFAULT_POLICY, Facts, Policy, SignalFact, TAXONOMY};
 use countersign_record::{Effect, RuleOutcome, Score, Side};
@@ -15,8 +16,11 @@ fn labels() -> Vec<String> {
     TAXONOMY.iter().map(|label| (*label).to_owned()).collect()
 }
 
-fn shipped() -> Policy {
-    Policy::parse(DEFAULT_POLICY, "default.yaml", &labels()).unwrap_or_else(|e| panic!("{e}"))
+fn shipped() -> &'static Policy {
+    static SHIPPED: LazyLock<Policy> = LazyLock::new(|| {
+        Policy::parse(DEFAULT_POLICY, "default.yaml", &labels()).unwrap_or_else(|e| panic!("{e}"))
+    });
+    &SHIPPED
 }
 
 fn with(side: Side, present: &[&str]) -> Facts {

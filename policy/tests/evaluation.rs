@@ -246,3 +246,19 @@ fn policies_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>(_: &T) {}
     shared(&policy(&[("r", "deny", "true")]));
 }
+
+#[test]
+fn a_label_outside_the_shipped_taxonomy_can_be_declared() {
+    let labels = ["acme.internal".to_owned()];
+    let text = "id: p\nversion: '1'\ntitle: T\nrules:\n  - { id: r, title: R, on: output, \
+                effect: deny, when: signals.acme.internal.present && groups.acme.present }";
+    assert!(Policy::parse(text, "p.yaml", &[]).is_err());
+    let policy = Policy::parse(text, "p.yaml", &labels).expect("the label is known");
+    let mut facts = Facts::new(Side::Output);
+    let fact = SignalFact {
+        score: Score::MAX,
+        present: true,
+    };
+    facts.signals.insert("acme.internal".to_owned(), fact);
+    assert_eq!(policy.evaluate(&facts).effect, Effect::Deny);
+}

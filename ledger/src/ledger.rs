@@ -406,3 +406,6 @@ impl Ledger {
         answer.await.unwrap_or(Err(CloseError::Closed))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
 };
 
@@ -73,7 +74,7 @@ fn open_db(dir: &Path) -> sled::Result<Db> {
         .cache_capacity(CACHE_BYTES)
         .flush_every_ms(Some(FLUSH_MS));
     // sled is known to panic on some damaged files; to the ledger that is one more broken index.
-    std::panic::catch_unwind(|| config.open())
+    std::panic::catch_unwind(AssertUnwindSafe(|| config.open()))
         .unwrap_or_else(|_| Err(sled::Error::Unsupported("the database panicked".to_owned())))
 }
 

@@ -1,1 +1,77 @@
+use super::*;
 
+fn signer() -> (SigningKey, VerifierKey) {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let name = VerifierKey::new("example.com/log", key.verifying_key()).unwrap();
+    (key, name)
+}
+
+fn link() -> Link {
+    let chain_uid = "01890a5d-ac96-774b-bcce-b302099a8057".to_owned();
+    Link { chain_uid, seq: 3, prev: [0xab; 32] }
+}
+
+fn sealed(value: Value) -> Result<Vec<u8>, EntryError> {
+    let (key, name) = signer();
+    let Value::Object(members) = value else { panic!("an object is needed") };
+    seal(members, &link(), &name, &key)
+}
+
+#[test]
+fn a_sealed_entry_opens_with_its_link() {
+    let bytes = sealed(json!({"id": "a", "n": -5, "deep": {"z": [true, null], "a": "\u{e9}"}}));
+    assert_eq!(open(&bytes.unwrap(), &signer().1).unwrap(), link());
+}
+
+#[test]
+fn every_changed_byte_is_noticed() {
+    let bytes = sealed(json!({"id": "a", "text": "some words"})).unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(open(&changed, &signer().1).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn floats_large_integers_and_reserved_members_are_refused() {
+    assert_eq!(sealed(json!({"x": [1.5]})), Err(EntryError::Number));
+    assert_eq!(sealed(json!({"x": 9_007_199_254_740_992_u64})), Err(EntryError::Number));
+    for name in RESERVED {
+        let mut members = Map::new();
+        members.insert(name.to_owned(), Value::Null);
+        assert_eq!(sealed(Value::Object(members)), Err(EntryError::Reserved(name)));
+    }
+}
+
+#[test]
+fn the_longest_entry_is_65535_bytes() {
+    let overhead = sealed(json!({"x": ""})).unwrap().len();
+    let fits = sealed(json!({"x": "a".repeat(MAX_ENTRY - overhead)})).unwrap();
+    assert_eq!(fits.len(), MAX_ENTRY);
+    let long = sealed(json!({"x": "a".repeat(MAX_ENTRY - overhead + 1)}));
+    assert_eq!(long, Err(EntryError::TooLarge(MAX_ENTRY + 1)));
+}
+
+#[test]
+fn other_spellings_of_the_same_object_are_refused() {
+    let bytes = sealed(json!({"id": "a"})).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    for other in [
+        text.replacen('{', "{ ", 1),
+        text.replacen("\"id\":\"a\"", "\"id\":\"\\u0061\"", 1),
+        text.replacen("\"id\":\"a\"", "\"id\":\"a\",\"id\":\"a\"", 1),
+        format!("{text}\n"),
+    ] {
+        assert_eq!(parse(other.as_bytes()), Err(EntryError::NotCanonical), "{other}");
+    }
+}
+
+#[test]
+fn an_entry_of_another_key_names_that_key() {
+    let key = SigningKey::from_bytes(&[8; 32]);
+    let name = VerifierKey::new("example.com/log", key.verifying_key()).unwrap();
+    let bytes = seal(Map::new(), &link(), &name, &key).unwrap();
+    let error = open(&bytes, &signer().1).unwrap_err();
+    assert!(matches!(error, EntryError::Authority { key, .. } if key == name.id_hex()));
+}

@@ -1,0 +1,65 @@
+//! A ledger in a temporary directory.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::{fs, ops::Range, path::Path};
+
+use countersign_ledger::{
+    Ledger, MemoryIndex, OpenError, Recovery, Settings, SigningKey, VerifierKey, keys,
+};
+use serde_json::{Map, Value, json};
+
+pub(crate) struct Home {
+    dir: tempfile::TempDir,
+    key: SigningKey,
+    pub(crate) name: VerifierKey,
+    pub(crate) settings: Settings,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, name) = keys::init(dir.path(), "example.com/ledger").unwrap();
+        let mut settings = Settings::new(dir.path(), "example.com/ledger");
+        settings.index_members = vec!["id".into(), "exchange".into()];
+        settings.min_free_bytes = 0;
+        Self { dir, key, name, settings }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn try_open(&self) -> Result<(Ledger, Recovery), OpenError> {
+        Ledger::open(self.settings.clone(), self.key.clone(), Box::new(MemoryIndex::default()))
+    }
+
+    pub(crate) fn open(&self) -> (Ledger, Recovery) {
+        self.try_open().unwrap()
+    }
+}
+
+pub(crate) fn members(i: u64) -> Map<String, Value> {
+    let Value::Object(members) = json!({"id": format!("id-{i}"), "exchange": "e", "n": i}) else {
+        unreachable!("the literal is an object")
+    };
+    members
+}
+
+pub(crate) async fn append(ledger: &Ledger, range: Range<u64>) {
+    for i in range {
+        ledger.append(members(i)).await.unwrap();
+    }
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &target);
+        } else {
+            fs::copy(item.path(), target).unwrap();
+        }
+    }
+}

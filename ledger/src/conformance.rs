@@ -24,27 +24,58 @@ pub fn check_index(index: &mut dyn Index) -> Result<(), Broken> {
         value: value.to_owned(),
     };
     rule(index.applied()? == 0, "a new index covers nothing")?;
-    rule(index.find("id", "a")?.is_empty(), "a new index finds nothing")?;
-    let rows = [row(300, "id", "a"), row(2, "id", "a"), row(1, "id", "b"), row(3, "other", "a")];
+    rule(
+        index.find("id", "a")?.is_empty(),
+        "a new index finds nothing",
+    )?;
+    let rows = [
+        row(300, "id", "a"),
+        row(2, "id", "a"),
+        row(1, "id", "b"),
+        row(3, "other", "a"),
+    ];
     index.apply(&rows, 301)?;
     rule(index.applied()? == 301, "the mark is what was applied")?;
     rule(index.find("id", "a")? == [2, 300], "found indices ascend")?;
     rule(index.find("other", "a")? == [3], "members are kept apart")?;
     index.apply(&rows, 301)?;
-    rule(index.find("id", "a")? == [2, 300], "applying twice changes nothing")?;
-    index.apply(&[row(400, "i", "da"), row(401, "ida", ""), row(402, "id\0", "a")], 403)?;
-    rule(index.find("id", "a")? == [2, 300], "names and values do not run together")?;
+    rule(
+        index.find("id", "a")? == [2, 300],
+        "applying twice changes nothing",
+    )?;
+    index.apply(
+        &[
+            row(400, "i", "da"),
+            row(401, "ida", ""),
+            row(402, "id\0", "a"),
+        ],
+        403,
+    )?;
+    rule(
+        index.find("id", "a")? == [2, 300],
+        "names and values do not run together",
+    )?;
     rule(index.find("i", "da")? == [400], "a short name is found")?;
     rule(index.find("ida", "")? == [401], "an empty value is found")?;
     rule(index.find("id\0", "a")? == [402], "a NUL in a name is kept")?;
-    rule(index.find("id", "")?.is_empty(), "a value is not matched by its prefix")?;
+    rule(
+        index.find("id", "")?.is_empty(),
+        "a value is not matched by its prefix",
+    )?;
     index.apply(&[], 500)?;
     rule(index.applied()? == 500, "the mark moves without rows")?;
     index.clear()?;
     rule(index.applied()? == 0, "a cleared index covers nothing")?;
-    rule(index.find("id", "a")?.is_empty(), "a cleared index finds nothing")
+    rule(
+        index.find("id", "a")?.is_empty(),
+        "a cleared index finds nothing",
+    )
 }
 
 fn rule(holds: bool, name: &'static str) -> Result<(), Broken> {
-    if holds { Ok(()) } else { Err(Broken::Rule(name)) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Broken::Rule(name))
+    }
 }

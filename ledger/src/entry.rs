@@ -85,7 +85,11 @@ pub fn seal(
     attestation.insert("signatures".into(), json!([STANDARD.encode(signature)]));
     members.insert("attestation".into(), Value::Object(attestation));
     let bytes = canonical(&members)?;
-    if bytes.len() > MAX_ENTRY { Err(EntryError::TooLarge(bytes.len())) } else { Ok(bytes) }
+    if bytes.len() > MAX_ENTRY {
+        Err(EntryError::TooLarge(bytes.len()))
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// Checks what a caller hands in, before it takes a place in the queue.
@@ -93,7 +97,10 @@ pub fn seal(
 /// # Errors
 /// [`EntryError`] for reserved members, floats and nesting.
 pub fn check_members(members: &Map<String, Value>) -> Result<(), EntryError> {
-    if let Some(name) = RESERVED.into_iter().find(|name| members.contains_key(*name)) {
+    if let Some(name) = RESERVED
+        .into_iter()
+        .find(|name| members.contains_key(*name))
+    {
         return Err(EntryError::Reserved(name));
     }
     members.values().try_for_each(|value| check_value(value, 1))
@@ -105,13 +112,17 @@ fn check_value(value: &Value, depth: usize) -> Result<(), EntryError> {
     }
     match value {
         Value::Number(number) => {
-            let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            let magnitude = number
+                .as_u64()
+                .or_else(|| number.as_i64().map(i64::unsigned_abs));
             match magnitude {
                 Some(magnitude) if magnitude <= MAX_INTEGER => Ok(()),
                 _ => Err(EntryError::Number),
             }
         }
-        Value::Array(items) => items.iter().try_for_each(|item| check_value(item, depth + 1)),
+        Value::Array(items) => items
+            .iter()
+            .try_for_each(|item| check_value(item, depth + 1)),
         Value::Object(members) => members.values().try_for_each(|v| check_value(v, depth + 1)),
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
     }
@@ -145,22 +156,30 @@ pub fn parse(bytes: &[u8]) -> Result<(Map<String, Value>, Link), EntryError> {
     }
     let members: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|_| EntryError::NotCanonical)?;
-    members.values().try_for_each(|value| check_value(value, 1))?;
+    members
+        .values()
+        .try_for_each(|value| check_value(value, 1))?;
     // Parsing forgets duplicate members, spacing and spelling; printing again brings all to light.
     if canonical(&members)? != bytes {
         return Err(EntryError::NotCanonical);
     }
     let chain_uid = text(&members, "chain_uid").ok_or(EntryError::Malformed("chain_uid"))?;
     uuid::Uuid::parse_str(chain_uid).map_err(|_| EntryError::Malformed("chain_uid"))?;
-    let seq =
-        members.get("seq").and_then(Value::as_u64).ok_or(EntryError::Malformed("seq"))?;
+    let seq = members
+        .get("seq")
+        .and_then(Value::as_u64)
+        .ok_or(EntryError::Malformed("seq"))?;
     let prev_text = text(&members, "prev").ok_or(EntryError::Malformed("prev"))?;
     let mut prev = [0u8; 32];
     hex::decode_to_slice(prev_text, &mut prev).map_err(|_| EntryError::Malformed("prev"))?;
     if hex::encode(prev) != prev_text {
         return Err(EntryError::Malformed("prev"));
     }
-    let link = Link { chain_uid: chain_uid.to_owned(), seq, prev };
+    let link = Link {
+        chain_uid: chain_uid.to_owned(),
+        seq,
+        prev,
+    };
     Ok((members, link))
 }
 
@@ -171,9 +190,8 @@ pub fn parse(bytes: &[u8]) -> Result<(Map<String, Value>, Link), EntryError> {
 pub fn open(bytes: &[u8], key: &VerifierKey) -> Result<Link, EntryError> {
     let (mut members, link) = parse(bytes)?;
     let malformed = || EntryError::Malformed("attestation");
-    let found = match members.get_mut("attestation") {
-        Some(Value::Object(found)) => found,
-        _ => return Err(malformed()),
+    let Some(Value::Object(found)) = members.get_mut("attestation") else {
+        return Err(malformed());
     };
     let signatures = found.remove("signatures").ok_or_else(malformed)?;
     let authority = text(found, "authority_uid").unwrap_or_default();
@@ -185,19 +203,23 @@ pub fn open(bytes: &[u8], key: &VerifierKey) -> Result<Link, EntryError> {
     if *found != attestation(key) {
         return Err(malformed());
     }
-    let encoded = match signatures.as_array().map(Vec::as_slice) {
-        Some([Value::String(one)]) => one,
-        _ => return Err(malformed()),
+    let Some([Value::String(encoded)]) = signatures.as_array().map(Vec::as_slice) else {
+        return Err(malformed());
     };
     let raw = STANDARD.decode(encoded).map_err(|_| malformed())?;
     let signature = Signature::from_slice(&raw).map_err(|_| malformed())?;
-    key.verify(&message(&members)?, &signature).map_err(|_| EntryError::Signature)?;
+    key.verify(&message(&members)?, &signature)
+        .map_err(|_| EntryError::Signature)?;
     Ok(link)
 }
 
 /// The link that the entry after `bytes` carries.
 pub(crate) fn next_link(link: &Link, bytes: &[u8]) -> Link {
-    Link { chain_uid: link.chain_uid.clone(), seq: link.seq + 1, prev: leaf_hash(bytes) }
+    Link {
+        chain_uid: link.chain_uid.clone(),
+        seq: link.seq + 1,
+        prev: leaf_hash(bytes),
+    }
 }
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

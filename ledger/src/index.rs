@@ -66,7 +66,10 @@ impl Index for MemoryIndex {
 
     fn apply(&mut self, rows: &[IndexRow], applied: u64) -> Result<(), IndexError> {
         for row in rows {
-            let found = self.rows.entry((row.member.clone(), row.value.clone())).or_default();
+            let found = self
+                .rows
+                .entry((row.member.clone(), row.value.clone()))
+                .or_default();
             if let Err(place) = found.binary_search(&row.index) {
                 found.insert(place, row.index);
             }

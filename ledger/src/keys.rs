@@ -61,9 +61,15 @@ impl VerifierKey {
     /// [`KeyError::Verifier`] when the name is empty or holds spaces or `+`.
     pub fn new(name: &str, key: VerifyingKey) -> Result<Self, KeyError> {
         if !valid_name(name) {
-            return Err(KeyError::Verifier("the name is empty or holds a space or a plus sign"));
+            return Err(KeyError::Verifier(
+                "the name is empty or holds a space or a plus sign",
+            ));
         }
-        Ok(Self { name: name.to_owned(), id: key_id(name, &key), key })
+        Ok(Self {
+            name: name.to_owned(),
+            id: key_id(name, &key),
+            key,
+        })
     }
 
     /// The name, which is also the origin of checkpoints.
@@ -93,29 +99,47 @@ impl VerifierKey {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
-        write!(f, "{}+{}+{}", self.name, self.id_hex(), STANDARD.encode(key))
+        write!(
+            f,
+            "{}+{}+{}",
+            self.name,
+            self.id_hex(),
+            STANDARD.encode(key)
+        )
     }
 }
 
 impl FromStr for VerifierKey {
     type Err = KeyError;
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let (name, rest) = text.split_once('+').ok_or(KeyError::Verifier("no key id"))?;
+        let (name, rest) = text
+            .split_once('+')
+            .ok_or(KeyError::Verifier("no key id"))?;
         let (id, encoded) = rest.split_once('+').ok_or(KeyError::Verifier("no key"))?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| KeyError::Verifier("base64"))?;
-        let key = match bytes.split_first() {
-            Some((&ED25519, key)) => key,
-            _ => return Err(KeyError::Verifier("not an Ed25519 key")),
+        let bytes = STANDARD
+            .decode(encoded)
+            .map_err(|_| KeyError::Verifier("base64"))?;
+        let Some((&ED25519, key)) = bytes.split_first() else {
+            return Err(KeyError::Verifier("not an Ed25519 key"));
         };
-        let key = key.try_into().map_err(|_| KeyError::Verifier("key length"))?;
+        let key = key
+            .try_into()
+            .map_err(|_| KeyError::Verifier("key length"))?;
         let key = VerifyingKey::from_bytes(key).map_err(|_| KeyError::Verifier("not a point"))?;
         let parsed = Self::new(name, key)?;
-        if parsed.id_hex() == id { Ok(parsed) } else { Err(KeyError::Verifier("wrong key id")) }
+        if parsed.id_hex() == id {
+            Ok(parsed)
+        } else {
+            Err(KeyError::Verifier("wrong key id"))
+        }
     }
 }
 
 pub(crate) fn valid_name(name: &str) -> bool {
-    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
+    !name.is_empty()
+        && !name
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
 
 fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
@@ -151,7 +175,9 @@ pub fn init(dir: &Path, origin: &str) -> Result<(SigningKey, VerifierKey), KeyEr
         .map_err(|_| KeyError::NotAPrivateKey(private.display().to_string()))?;
     write_new(&private, pem.as_bytes(), 0o600)?;
     write_new(&public, format!("{verifier}\n").as_bytes(), 0o644)?;
-    fs::File::open(&keys).and_then(|d| d.sync_all()).map_err(|e| io_error(&keys, e))?;
+    fs::File::open(&keys)
+        .and_then(|d| d.sync_all())
+        .map_err(|e| io_error(&keys, e))?;
     Ok((key, verifier))
 }
 
@@ -167,11 +193,19 @@ pub fn load(dir: &Path) -> Result<(SigningKey, VerifierKey), KeyError> {
         .map_err(|_| KeyError::NotAPrivateKey(private.display().to_string()))?;
     let text = fs::read_to_string(&public).map_err(|e| io_error(&public, e))?;
     let verifier: VerifierKey = text.trim_end_matches('\n').parse()?;
-    if verifier.key == key.verifying_key() { Ok((key, verifier)) } else { Err(KeyError::Mismatch) }
+    if verifier.key == key.verifying_key() {
+        Ok((key, verifier))
+    } else {
+        Err(KeyError::Mismatch)
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
-    let open = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let open = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path);
     open.and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
@@ -180,7 +214,10 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
 }
 
 fn io_error(path: &Path, source: io::Error) -> KeyError {
-    KeyError::Io { path: path.display().to_string(), source }
+    KeyError::Io {
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 #[cfg(test)]

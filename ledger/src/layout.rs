@@ -77,7 +77,11 @@ impl Tile {
             Kind::Hashes(level) => level.to_string(),
         };
         let base = format!("tile/{kind}/{}", groups.join("/"));
-        if self.width == WIDTH { base } else { format!("{base}.p/{}", self.width) }
+        if self.width == WIDTH {
+            base
+        } else {
+            format!("{base}.p/{}", self.width)
+        }
     }
 
     /// Reads a path relative to the tile directory; only the exact spelling is a tile.
@@ -93,7 +97,11 @@ impl Tile {
             None => (rest, WIDTH),
         };
         let digits: String = name.chars().filter(char::is_ascii_digit).collect();
-        let tile = Self { kind, number: digits.parse().ok()?, width };
+        let tile = Self {
+            kind,
+            number: digits.parse().ok()?,
+            width,
+        };
         (tile.path() == path).then_some(tile)
     }
 
@@ -115,7 +123,11 @@ impl Tile {
         };
         let hashes = size >> (8 * level);
         let width = hashes.checked_sub(number * WIDTH)?.min(WIDTH);
-        (width > 0).then_some(Self { kind, number, width })
+        (width > 0).then_some(Self {
+            kind,
+            number,
+            width,
+        })
     }
 }
 

@@ -7,12 +7,21 @@ pub type Hash = [u8; 32];
 
 /// Hash of a leaf: `SHA-256(0x00 || entry)`.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Sha256::new().chain_update([0u8]).chain_update(entry).finalize().into()
+    Sha256::new()
+        .chain_update([0u8])
+        .chain_update(entry)
+        .finalize()
+        .into()
 }
 
 /// Hash of an inner node: `SHA-256(0x01 || left || right)`.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1u8]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([1u8])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 /// Root of the tree without leaves: `SHA-256("")`.
@@ -36,7 +45,9 @@ impl Nodes for &[Hash] {
     type Error = OutOfRange;
     fn node(&mut self, level: u32, index: u64) -> Result<Hash, OutOfRange> {
         let start = usize::try_from(index << level).map_err(|_| OutOfRange)?;
-        let leaves = self.get(start..start + (1usize << level)).ok_or(OutOfRange)?;
+        let leaves = self
+            .get(start..start + (1usize << level))
+            .ok_or(OutOfRange)?;
         Ok(perfect_root(leaves))
     }
 }
@@ -63,7 +74,7 @@ pub fn perfect_root(hashes: &[Hash]) -> Hash {
 
 /// The largest power of two smaller than `n` (for `n >= 2`).
 fn split(n: u64) -> u64 {
-    1 << (63 - (n - 1).leading_zeros())
+    1 << (n - 1).ilog2()
 }
 
 /// Root over the leaves `[start, end)`, where `start` is a multiple of the span's split.
@@ -193,7 +204,11 @@ pub fn verify_consistency(
         last >>= 1;
     }
     let mut rest = path.iter();
-    let first = if old.is_power_of_two() { Some(old_root) } else { rest.next() };
+    let first = if old.is_power_of_two() {
+        Some(old_root)
+    } else {
+        rest.next()
+    };
     let Some(first) = first else { return false };
     let (mut before, mut after) = (*first, *first);
     for sibling in rest {

@@ -61,7 +61,10 @@ impl Note {
             id: name.id(),
             bytes: key.sign(text.as_bytes()).to_bytes().to_vec(),
         };
-        Ok(Self { text, signatures: vec![signature] })
+        Ok(Self {
+            text,
+            signatures: vec![signature],
+        })
     }
 
     /// Parses a note; signatures are not checked.
@@ -73,16 +76,26 @@ impl Note {
             return Err(NoteError::Malformed("too long"));
         }
         check_text(note)?;
-        let split = note.rfind("\n\n").ok_or(NoteError::Malformed("no blank line"))?;
+        let split = note
+            .rfind("\n\n")
+            .ok_or(NoteError::Malformed("no blank line"))?;
         let (text, lines) = note.split_at(split + 1);
         let lines = lines.strip_prefix('\n').unwrap_or(lines);
-        let lines = lines.strip_suffix('\n').ok_or(NoteError::Malformed("no last newline"))?;
-        let signatures = lines.split('\n').map(parse_signature).collect::<Result<Vec<_>, _>>()?;
+        let lines = lines
+            .strip_suffix('\n')
+            .ok_or(NoteError::Malformed("no last newline"))?;
+        let signatures = lines
+            .split('\n')
+            .map(parse_signature)
+            .collect::<Result<Vec<_>, _>>()?;
         if signatures.len() > MAX_SIGNATURES {
             return Err(NoteError::Malformed("too many signatures"));
         }
         check_text(text)?;
-        Ok(Self { text: text.to_owned(), signatures })
+        Ok(Self {
+            text: text.to_owned(),
+            signatures,
+        })
     }
 
     /// The signed text, with its last newline.
@@ -103,10 +116,15 @@ impl Note {
             }
             let bad = || NoteError::BadSignature(key.to_string());
             let signature = Signature::from_slice(&line.bytes).map_err(|_| bad())?;
-            key.verify(self.text.as_bytes(), &signature).map_err(|_| bad())?;
+            key.verify(self.text.as_bytes(), &signature)
+                .map_err(|_| bad())?;
             found = true;
         }
-        if found { Ok(()) } else { Err(NoteError::NotSigned(key.to_string())) }
+        if found {
+            Ok(())
+        } else {
+            Err(NoteError::NotSigned(key.to_string()))
+        }
     }
 }
 
@@ -140,9 +158,11 @@ fn parse_signature(line: &str) -> Result<NoteSignature, NoteError> {
     }
     let payload = STANDARD.decode(encoded).map_err(|_| bad.clone())?;
     match payload.split_first_chunk::<4>() {
-        Some((id, bytes)) if !bytes.is_empty() => {
-            Ok(NoteSignature { name: name.to_owned(), id: *id, bytes: bytes.to_vec() })
-        }
+        Some((id, bytes)) if !bytes.is_empty() => Ok(NoteSignature {
+            name: name.to_owned(),
+            id: *id,
+            bytes: bytes.to_vec(),
+        }),
         _ => Err(bad),
     }
 }
@@ -175,13 +195,23 @@ impl Checkpoint {
         if origin.is_empty() {
             return Err(NoteError::Malformed("empty origin"));
         }
-        let parsed: u64 = size.parse().map_err(|_| NoteError::Malformed("tree size"))?;
+        let parsed: u64 = size
+            .parse()
+            .map_err(|_| NoteError::Malformed("tree size"))?;
         if parsed.to_string() != **size {
             return Err(NoteError::Malformed("tree size"));
         }
-        let root = STANDARD.decode(root).map_err(|_| NoteError::Malformed("root hash"))?;
-        let root = root.try_into().map_err(|_| NoteError::Malformed("root hash"))?;
-        Ok(Self { origin: (*origin).to_owned(), size: parsed, root })
+        let root = STANDARD
+            .decode(root)
+            .map_err(|_| NoteError::Malformed("root hash"))?;
+        let root = root
+            .try_into()
+            .map_err(|_| NoteError::Malformed("root hash"))?;
+        Ok(Self {
+            origin: (*origin).to_owned(),
+            size: parsed,
+            root,
+        })
     }
 
     /// Parses a signed checkpoint and checks that `key`, whose name must be the origin, signed it.
@@ -203,7 +233,13 @@ impl Checkpoint {
 /// The exact text that is signed.
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n{}\n{}", self.origin, self.size, STANDARD.encode(self.root))
+        writeln!(
+            f,
+            "{}\n{}\n{}",
+            self.origin,
+            self.size,
+            STANDARD.encode(self.root)
+        )
     }
 }
 

@@ -69,26 +69,28 @@ impl Publisher {
 
     pub(crate) fn start(mut self) -> io::Result<PublisherThread> {
         let (stop, stopped) = mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new().name("ledger-publisher".into()).spawn(move || {
-            let every = self.shared.settings.publish_every;
-            loop {
-                let last = match stopped.recv_timeout(every) {
-                    Err(mpsc::RecvTimeoutError::Timeout) => false,
-                    Ok(Stop::Publish) => true,
-                    Ok(Stop::Leave) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                };
-                if self.shared.state().poisoned.is_some() {
-                    break;
+        let thread = std::thread::Builder::new()
+            .name("ledger-publisher".into())
+            .spawn(move || {
+                let every = self.shared.settings.publish_every;
+                loop {
+                    let last = match stopped.recv_timeout(every) {
+                        Err(mpsc::RecvTimeoutError::Timeout) => false,
+                        Ok(Stop::Publish) => true,
+                        Ok(Stop::Leave) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                    };
+                    if self.shared.state().poisoned.is_some() {
+                        break;
+                    }
+                    if let Err(error) = self.publish() {
+                        self.shared.poison(&error);
+                        break;
+                    }
+                    if last {
+                        break;
+                    }
                 }
-                if let Err(error) = self.publish() {
-                    self.shared.poison(&error);
-                    break;
-                }
-                if last {
-                    break;
-                }
-            }
-        })?;
+            })?;
         Ok(PublisherThread { stop, thread })
     }
 
@@ -142,7 +144,9 @@ impl Publisher {
         }
         let guard = read_optional(&self.shared.layout.guard)?.unwrap_or_default();
         if guard != self.guard_note.as_bytes() {
-            return Err(invalid("the guard is not the checkpoint that was last signed"));
+            return Err(invalid(
+                "the guard is not the checkpoint that was last signed",
+            ));
         }
         Ok(())
     }
@@ -150,7 +154,11 @@ impl Publisher {
     fn sign(&mut self, edge: &Edge) -> io::Result<()> {
         let layout = &self.shared.layout;
         let origin = self.name.name().to_owned();
-        let checkpoint = Checkpoint { origin, size: edge.size, root: edge.root() };
+        let checkpoint = Checkpoint {
+            origin,
+            size: edge.size,
+            root: edge.root(),
+        };
         let note = Note::sign(checkpoint.to_string(), &self.name, &self.key)
             .map_err(|error| invalid(error.to_string()))?
             .to_string();
@@ -161,8 +169,11 @@ impl Publisher {
         replace(&layout.stage, &layout.checkpoint(), note.as_bytes())?;
         self.guard_note.clone_from(&note);
         let mut state = self.shared.state();
-        let info =
-            CheckpointInfo { size: edge.size, root: checkpoint.root, time: Timestamp::now() };
+        let info = CheckpointInfo {
+            size: edge.size,
+            root: checkpoint.root,
+            time: Timestamp::now(),
+        };
         state.published = Some(info);
         state.checkpoint_note = note;
         Ok(())
@@ -185,11 +196,19 @@ impl Publisher {
     /// Forgets what the tree now holds: the tail in memory and whole segments of the log.
     fn forget_covered(&self) -> io::Result<()> {
         let mut state = self.shared.state();
-        while state.pending.front().is_some_and(|first| first.index < self.edge.size) {
+        while state
+            .pending
+            .front()
+            .is_some_and(|first| first.index < self.edge.size)
+        {
             state.pending.pop_front();
         }
         let mut covered = Vec::new();
-        while state.segments.get(1).is_some_and(|(first, _)| *first <= self.edge.size) {
+        while state
+            .segments
+            .get(1)
+            .is_some_and(|(first, _)| *first <= self.edge.size)
+        {
             covered.push(state.segments.remove(0).1);
         }
         drop(state);

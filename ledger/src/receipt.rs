@@ -63,7 +63,9 @@ pub(crate) fn print<N: Nodes<Error = io::Error>>(
 /// [`ReceiptError`] naming what does not hold.
 pub fn verify(receipt: &str, entry: &[u8], key: &VerifierKey) -> Result<Included, ReceiptError> {
     let malformed = ReceiptError::Malformed;
-    let (proof, note) = receipt.split_once("\n\n").ok_or(malformed("no blank line"))?;
+    let (proof, note) = receipt
+        .split_once("\n\n")
+        .ok_or(malformed("no blank line"))?;
     let mut lines = proof.split('\n');
     if lines.next() != Some(HEADER) {
         return Err(malformed("not a tlog-proof"));
@@ -84,10 +86,15 @@ pub fn verify(receipt: &str, entry: &[u8], key: &VerifierKey) -> Result<Included
         path.push(Hash::try_from(hash).map_err(|_| malformed("hash"))?);
     }
     let checkpoint = Checkpoint::open(note, key)?;
-    let link = entry::open(entry, key)?;
+    let place = entry::open(entry, key)?;
     let leaf_hash = leaf_hash(entry);
     if verify_inclusion(&leaf_hash, index, checkpoint.size, &path, &checkpoint.root) {
-        Ok(Included { index, leaf_hash, checkpoint, link })
+        Ok(Included {
+            index,
+            leaf_hash,
+            checkpoint,
+            link: place,
+        })
     } else {
         Err(ReceiptError::NotIncluded(index))
     }

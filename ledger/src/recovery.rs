@@ -18,9 +18,7 @@ use crate::{
     index::{Index, IndexError, IndexRow},
     keys::VerifierKey,
     layout::{Layout, WIDTH, clean_text},
-    ledger::{
-        CheckpointInfo, OpenError, Pending, Recovery, Settings, Shared, State, index_rows,
-    },
+    ledger::{CheckpointInfo, OpenError, Pending, Recovery, Settings, Shared, State, index_rows},
     merkle::range_root,
     note::Checkpoint,
     tree::{Edge, TileReader},
@@ -81,15 +79,36 @@ pub(crate) fn open(
         segments: log.segments,
         poisoned: None,
     };
-    let shared = Shared { settings, layout, state: Mutex::new(state), index: Mutex::new(index) };
+    let shared = Shared {
+        settings,
+        layout,
+        state: Mutex::new(state),
+        index: Mutex::new(index),
+    };
     let index_rebuilt = catch_up(&shared, edge.size)?;
-    let recovery = Recovery { index_rebuilt, ..recovery };
+    let recovery = Recovery {
+        index_rebuilt,
+        ..recovery
+    };
     let shared = Arc::new(shared);
-    Ok(Recovered { shared, recovery, key, name, edge, guard_note, link: log.link, lock })
+    Ok(Recovered {
+        shared,
+        recovery,
+        key,
+        name,
+        edge,
+        guard_note,
+        link: log.link,
+        lock,
+    })
 }
 
 fn lock(path: &Path) -> Result<Arc<File>, OpenError> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
     let started = Instant::now();
     loop {
         match file.try_lock() {
@@ -115,10 +134,14 @@ fn read_checkpoint(
     path: &Path,
     name: &VerifierKey,
 ) -> Result<Option<(Checkpoint, String)>, OpenError> {
-    let Some(bytes) = read_optional(path)? else { return Ok(None) };
+    let Some(bytes) = read_optional(path)? else {
+        return Ok(None);
+    };
     let note = String::from_utf8_lossy(&bytes).into_owned();
-    let checkpoint = Checkpoint::open(&note, name)
-        .map_err(|source| OpenError::Checkpoint { place: path.to_owned(), source })?;
+    let checkpoint = Checkpoint::open(&note, name).map_err(|source| OpenError::Checkpoint {
+        place: path.to_owned(),
+        source,
+    })?;
     Ok(Some((checkpoint, note)))
 }
 
@@ -132,18 +155,26 @@ fn published(layout: &Layout, name: &VerifierKey) -> Result<(Edge, String), Open
         };
     };
     let edge = Edge::load(&layout.tiles, guard.size).map_err(|error| {
-        OpenError::Rollback(format!("the tree that was last signed cannot be read: {error}"))
+        OpenError::Rollback(format!(
+            "the tree that was last signed cannot be read: {error}"
+        ))
     })?;
     if edge.root() != guard.root {
-        return Err(OpenError::Rollback("the tiles have another root than the guard".into()));
+        return Err(OpenError::Rollback(
+            "the tiles have another root than the guard".into(),
+        ));
     }
     if let Some((checkpoint, _)) = &checkpoint {
         if checkpoint.size > guard.size {
-            return Err(OpenError::Rollback("the guard is older than the checkpoint".into()));
+            return Err(OpenError::Rollback(
+                "the guard is older than the checkpoint".into(),
+            ));
         }
         let mut reader = TileReader::new(&layout.tiles, guard.size);
         if range_root(&mut reader, 0, checkpoint.size)? != checkpoint.root {
-            return Err(OpenError::Rollback("checkpoint and guard are of two histories".into()));
+            return Err(OpenError::Rollback(
+                "checkpoint and guard are of two histories".into(),
+            ));
         }
     }
     if checkpoint.is_none_or(|(checkpoint, _)| checkpoint.size < guard.size) {
@@ -167,12 +198,20 @@ fn read_log(
 ) -> Result<Log, OpenError> {
     let mut segments = wal::segments(&layout.wal)?;
     let link = last_link(layout, published, name)?;
-    let mut log = Log { pending: VecDeque::new(), segments: Vec::new(), torn_bytes: 0, link };
+    let mut log = Log {
+        pending: VecDeque::new(),
+        segments: Vec::new(),
+        torn_bytes: 0,
+        link,
+    };
     let mut next = segments.first().map_or(published, |(first, _)| *first);
     let count = segments.len();
     for (number, (first, path)) in segments.drain(..).enumerate() {
         if first != next || first > published + log.pending.len() as u64 {
-            return Err(OpenError::Wal(format!("{} does not follow", path.display())));
+            return Err(OpenError::Wal(format!(
+                "{} does not follow",
+                path.display()
+            )));
         }
         let bytes = fs::read(&path)?;
         let scan = wal::scan(&bytes, first);
@@ -209,7 +248,11 @@ fn read_log(
 
 fn pending(index: u64, entry: &[u8], members: &[String]) -> Pending {
     let rows = serde_json::from_slice(entry).map(|map| index_rows(&map, members));
-    Pending { index, bytes: entry.into(), rows: rows.unwrap_or_default() }
+    Pending {
+        index,
+        bytes: entry.into(),
+        rows: rows.unwrap_or_default(),
+    }
 }
 
 /// The link of the next entry, given the link it must have and its bytes.
@@ -228,7 +271,11 @@ fn continue_chain(expected: &Link, bytes: &[u8], name: &VerifierKey) -> Result<L
 /// The link after the last published entry; an empty chain name when there is none.
 fn last_link(layout: &Layout, published: u64, name: &VerifierKey) -> Result<Link, OpenError> {
     let Some(last) = published.checked_sub(1) else {
-        return Ok(Link { chain_uid: String::new(), seq: 0, prev: [0; 32] });
+        return Ok(Link {
+            chain_uid: String::new(),
+            seq: 0,
+            prev: [0; 32],
+        });
     };
     let bytes = TileReader::new(&layout.tiles, published).entry(last)?;
     let link = entry::open(&bytes, name)
@@ -254,9 +301,11 @@ fn catch_up(shared: &Shared, published: u64) -> Result<bool, OpenError> {
         for (at, bytes) in (number * WIDTH..).zip(&entries) {
             if let Ok(map) = serde_json::from_slice(bytes) {
                 let found = index_rows(&map, &shared.settings.index_members);
-                rows.extend(
-                    found.into_iter().map(|(member, value)| IndexRow { index: at, member, value }),
-                );
+                rows.extend(found.into_iter().map(|(member, value)| IndexRow {
+                    index: at,
+                    member,
+                    value,
+                }));
             }
         }
         applied = published.min((number + 1) * WIDTH);

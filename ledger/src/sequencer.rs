@@ -71,7 +71,15 @@ impl Sequencer {
         open_segment: OpenSegment,
         publisher: Publisher,
     ) -> io::Result<Self> {
-        let Recovered { shared, key, name, mut link, lock, recovery, .. } = recovered;
+        let Recovered {
+            shared,
+            key,
+            name,
+            mut link,
+            lock,
+            recovery,
+            ..
+        } = recovered;
         if link.chain_uid.is_empty() {
             link.chain_uid = uuid::Uuid::now_v7().to_string();
         }
@@ -130,12 +138,20 @@ impl Sequencer {
                 let index = self.next;
                 let seq = self.link.seq;
                 wal::frame(&mut batch.frames, index, &bytes);
-                let sequenced = Sequenced { index, seq, leaf_hash: leaf_hash(&bytes) };
+                let sequenced = Sequenced {
+                    index,
+                    seq,
+                    leaf_hash: leaf_hash(&bytes),
+                };
                 let link = entry::next_link(&self.link, &bytes);
                 let before = std::mem::replace(&mut self.link, link);
                 batch.before.get_or_insert(before);
                 self.next += 1;
-                batch.pending.push(Pending { index, bytes: bytes.into(), rows });
+                batch.pending.push(Pending {
+                    index,
+                    bytes: bytes.into(),
+                    rows,
+                });
                 batch.replies.push((reply, sequenced));
             }
             Err(EntryError::TooLarge(bytes)) => {
@@ -177,7 +193,11 @@ impl Sequencer {
             return Err(AppendError::Poisoned(reason));
         }
         let wal = &self.shared.layout.wal;
-        let needed = self.shared.settings.min_free_bytes.saturating_add(frames.len() as u64);
+        let needed = self
+            .shared
+            .settings
+            .min_free_bytes
+            .saturating_add(frames.len() as u64);
         if fs4::available_space(wal).is_ok_and(|free| free < needed) {
             return Err(AppendError::NoSpace);
         }
@@ -217,7 +237,11 @@ impl Sequencer {
         drop(state);
         let layout = &self.shared.layout;
         // A crash before this counts as an unclean stop; nothing is lost by it.
-        replace(&layout.stage, &layout.clean_marker(), clean_text(size).as_bytes())
-            .map_err(|error| CloseError::Failed(error.to_string()))
+        replace(
+            &layout.stage,
+            &layout.clean_marker(),
+            clean_text(size).as_bytes(),
+        )
+        .map_err(|error| CloseError::Failed(error.to_string()))
     }
 }

@@ -27,9 +27,12 @@ impl Edge {
     pub(crate) fn push(&mut self, entry: &[u8], done: &mut Vec<TileFile>) {
         frame_entry(&mut self.bundle, entry);
         self.size += 1;
-        if self.size % WIDTH == 0 {
-            let tile =
-                Tile { kind: Kind::Entries, number: self.size / WIDTH - 1, width: WIDTH };
+        if self.size.is_multiple_of(WIDTH) {
+            let tile = Tile {
+                kind: Kind::Entries,
+                number: self.size / WIDTH - 1,
+                width: WIDTH,
+            };
             done.push((tile, std::mem::take(&mut self.bundle)));
         }
         let mut hash = leaf_hash(entry);
@@ -44,7 +47,14 @@ impl Edge {
                 break;
             }
             let number = (self.size >> (8 * level)) / WIDTH - 1;
-            done.push((Tile { kind: Kind::Hashes(level), number, width: WIDTH }, hashes.concat()));
+            done.push((
+                Tile {
+                    kind: Kind::Hashes(level),
+                    number,
+                    width: WIDTH,
+                },
+                hashes.concat(),
+            ));
             hash = perfect_root(hashes);
             hashes.clear();
         }
@@ -78,13 +88,19 @@ impl Edge {
             }
         }
         let last = subtrees.pop().unwrap_or_else(empty_root);
-        subtrees.iter().rev().fold(last, |right, left| node_hash(left, &right))
+        subtrees
+            .iter()
+            .rev()
+            .fold(last, |right, left| node_hash(left, &right))
     }
 
     /// Reads the edge of the tree of `size` entries from its partial tiles.
     pub(crate) fn load(tiles: &Path, size: u64) -> io::Result<Self> {
         let reader = TileReader::new(tiles, size);
-        let mut edge = Self { size, ..Self::default() };
+        let mut edge = Self {
+            size,
+            ..Self::default()
+        };
         if let Some(tile) = partial(Kind::Entries, size / WIDTH, size % WIDTH) {
             edge.bundle = reader.read(&tile)?;
         }
@@ -107,14 +123,20 @@ impl Edge {
         if edge.levels.first().map_or(0, Vec::len) != leaves.len()
             || edge.levels.first().is_some_and(|row| *row != leaves)
         {
-            return Err(invalid("the last entry bundle does not match the last hash tile"));
+            return Err(invalid(
+                "the last entry bundle does not match the last hash tile",
+            ));
         }
         Ok(edge)
     }
 }
 
 fn partial(kind: Kind, number: u64, width: u64) -> Option<Tile> {
-    (width > 0).then_some(Tile { kind, number, width })
+    (width > 0).then_some(Tile {
+        kind,
+        number,
+        width,
+    })
 }
 
 /// Appends `uint16_be length || entry`; entries are never longer than 65,535 bytes.
@@ -153,7 +175,10 @@ pub(crate) struct TileReader {
 
 impl TileReader {
     pub(crate) fn new(tiles: &Path, size: u64) -> Self {
-        Self { tiles: tiles.to_owned(), size }
+        Self {
+            tiles: tiles.to_owned(),
+            size,
+        }
     }
 
     /// Reads a tile; when a partial has given way to a wider one, its prefix serves.
@@ -162,14 +187,21 @@ impl TileReader {
         if let Some(bytes) = read_optional(&self.tiles.join(tile.path()))? {
             return Ok(bytes);
         }
-        let full = Tile { width: WIDTH, ..*tile };
+        let full = Tile {
+            width: WIDTH,
+            ..*tile
+        };
         let bytes = read_optional(&self.tiles.join(full.path()))?.ok_or_else(missing)?;
         let length = match tile.kind {
             Kind::Hashes(_) => 32 * usize::try_from(tile.width).map_err(|_| missing())?,
             Kind::Entries => {
                 let entries = split_bundle(&bytes, WIDTH).ok_or_else(missing)?;
                 let count = usize::try_from(tile.width).map_err(|_| missing())?;
-                entries.iter().take(count).map(|entry| entry.len() + 2).sum()
+                entries
+                    .iter()
+                    .take(count)
+                    .map(|entry| entry.len() + 2)
+                    .sum()
             }
         };
         bytes.get(..length).map(<[u8]>::to_vec).ok_or_else(missing)
@@ -192,7 +224,11 @@ impl TileReader {
     pub(crate) fn entry(&self, index: u64) -> io::Result<Vec<u8>> {
         let mut bundle = self.bundle(index / WIDTH)?;
         let slot = usize::try_from(index % WIDTH).map_err(|_| invalid("index"))?;
-        if slot < bundle.len() { Ok(bundle.swap_remove(slot)) } else { Err(invalid("index")) }
+        if slot < bundle.len() {
+            Ok(bundle.swap_remove(slot))
+        } else {
+            Err(invalid("index"))
+        }
     }
 }
 
@@ -205,7 +241,9 @@ impl Nodes for TileReader {
         let hashes = split_hashes(&self.read(&tile)?, &tile)?;
         let start = usize::try_from(first % WIDTH).map_err(|_| invalid("index"))?;
         let covered = hashes.get(start..start + (1 << inner));
-        covered.map(perfect_root).ok_or_else(|| invalid("outside of the tree"))
+        covered
+            .map(perfect_root)
+            .ok_or_else(|| invalid("outside of the tree"))
     }
 }
 

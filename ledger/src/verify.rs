@@ -2,11 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use crate::{
-    keys::VerifierKey,
-    merkle::Hash,
-    note::Checkpoint,
-};
+use crate::{keys::VerifierKey, merkle::Hash, note::Checkpoint};
 
 mod entries;
 mod files;
@@ -157,7 +153,11 @@ impl Verification {
 
     fn fault(&mut self, kind: FaultKind, place: impl Into<String>, detail: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(Fault { kind, place: place.into(), detail: detail.into() });
+            self.faults.push(Fault {
+                kind,
+                place: place.into(),
+                detail: detail.into(),
+            });
         }
     }
 }
@@ -176,7 +176,10 @@ pub struct VerifiedRange {
 impl VerifiedRange {
     /// The published entries in order, each with its index.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = (u64, &[u8])> {
-        self.entries.iter().enumerate().map(|(index, entry)| (index as u64, entry.as_slice()))
+        self.entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| (index as u64, entry.as_slice()))
     }
 
     /// The checkpoint that covers exactly these entries.
@@ -247,7 +250,10 @@ pub fn verify_with_progress(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Verification, Unreadable> {
     let target = files::Target::find(target)?;
-    let mut found = Verification { key: Some(key.clone()), ..Verification::default() };
+    let mut found = Verification {
+        key: Some(key.clone()),
+        ..Verification::default()
+    };
     let inventory = target.inventory()?;
     let note_size = files::checkpoint(&target, key, &inventory, &mut found)?;
     let mut tree = entries::Tree::default();
@@ -260,7 +266,13 @@ pub fn verify_with_progress(
         log::check(&target, note_size.unwrap_or(0), &mut tree, &mut found, key)?;
     }
     found.pending = (tree.entries.len() - published) as u64;
-    files::check_tiles(&target, &inventory, note_size.unwrap_or(0), &tree, &mut found)?;
+    files::check_tiles(
+        &target,
+        &inventory,
+        note_size.unwrap_or(0),
+        &tree,
+        &mut found,
+    )?;
     files::check_heads(&target, key, since, &tree, &mut found)?;
     found.chains = tree.chains();
     tree.entries.truncate(published);

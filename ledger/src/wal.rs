@@ -57,7 +57,9 @@ pub(crate) fn segments(wal: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     for file in fs::read_dir(wal)? {
         let path = file?.path();
         let stem = path.file_name().and_then(|name| name.to_str());
-        let Some(stem) = stem.and_then(|name| name.strip_suffix(".wal")) else { continue };
+        let Some(stem) = stem.and_then(|name| name.strip_suffix(".wal")) else {
+            continue;
+        };
         if let Ok(first) = u64::from_str_radix(stem, 16) {
             found.push((first, path));
         }
@@ -85,11 +87,16 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Option<(u64, &[u8], usize)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (index, rest) = rest.split_first_chunk::<8>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
-    let count = usize::try_from(u32::from_be_bytes(*length)).ok().filter(|n| *n <= MAX_ENTRY)?;
+    let count = usize::try_from(u32::from_be_bytes(*length))
+        .ok()
+        .filter(|n| *n <= MAX_ENTRY)?;
     let entry = rest.get(..count)?;
     let index = u64::from_be_bytes(*index);
-    (checksum(*length, index, entry) == u32::from_be_bytes(*sum))
-        .then_some((index, entry, HEADER + count))
+    (checksum(*length, index, entry) == u32::from_be_bytes(*sum)).then_some((
+        index,
+        entry,
+        HEADER + count,
+    ))
 }
 
 /// What a segment holds.
@@ -118,7 +125,9 @@ pub(crate) fn scan(bytes: &[u8], first: u64) -> Scan<'_> {
     let rest = &bytes[scan.good..];
     scan.frames_after_bad = (0..rest.len()).any(|at| {
         // The index is looked at first: it is cheap and nearly always decides.
-        let index = rest.get(at + 4..at + 12).and_then(|b| <[u8; 8]>::try_from(b).ok());
+        let index = rest
+            .get(at + 4..at + 12)
+            .and_then(|b| <[u8; 8]>::try_from(b).ok());
         index.is_some_and(|b| (first..expected + (1 << 20)).contains(&u64::from_be_bytes(b)))
             && read_frame(&rest[at..]).is_some()
     });

@@ -1,4 +1,5 @@
 //! A ledger in a temporary directory.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{fs, ops::Range, path::Path};
@@ -22,7 +23,12 @@ impl Home {
         let mut settings = Settings::new(dir.path(), "example.com/ledger");
         settings.index_members = vec!["id".into(), "exchange".into()];
         settings.min_free_bytes = 0;
-        Self { dir, key, name, settings }
+        Self {
+            dir,
+            key,
+            name,
+            settings,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -30,7 +36,11 @@ impl Home {
     }
 
     pub(crate) fn try_open(&self) -> Result<(Ledger, Recovery), OpenError> {
-        Ledger::open(self.settings.clone(), self.key.clone(), Box::new(MemoryIndex::default()))
+        Ledger::open(
+            self.settings.clone(),
+            self.key.clone(),
+            Box::new(MemoryIndex::default()),
+        )
     }
 
     pub(crate) fn open(&self) -> (Ledger, Recovery) {

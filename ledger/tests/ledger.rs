@@ -1,4 +1,5 @@
 //! The ledger through its public API: durability, publication, recovery, rollback.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
@@ -23,7 +24,10 @@ async fn concurrent_appends_are_all_durable_gapless_and_found() {
     let mut indices = Vec::new();
     for task in tasks {
         let (i, sequenced) = task.await.unwrap();
-        assert_eq!(ledger.find("id", &format!("id-{i}")).unwrap(), [sequenced.index]);
+        assert_eq!(
+            ledger.find("id", &format!("id-{i}")).unwrap(),
+            [sequenced.index]
+        );
         assert_eq!(sequenced.index, sequenced.seq);
         indices.push(sequenced.index);
     }
@@ -40,7 +44,7 @@ async fn concurrent_appends_are_all_durable_gapless_and_found() {
 #[tokio::test]
 async fn a_just_acknowledged_entry_is_read_and_found_before_it_is_published() {
     let mut home = Home::new();
-    home.settings.publish_every = Duration::from_secs(3600);
+    home.settings.publish_every = Duration::from_hours(1);
     let (ledger, _) = home.open();
     append(&ledger, 0..3).await;
     assert_eq!(ledger.find("id", "id-1").unwrap(), [1]);
@@ -53,22 +57,35 @@ async fn a_just_acknowledged_entry_is_read_and_found_before_it_is_published() {
 #[tokio::test]
 async fn acknowledged_entries_survive_a_drop_without_close() {
     let mut home = Home::new();
-    home.settings.publish_every = Duration::from_secs(3600);
+    home.settings.publish_every = Duration::from_hours(1);
     let (ledger, first) = home.open();
     assert!(first.clean_stop);
     append(&ledger, 0..20).await;
     let before: Vec<_> = (0..20).map(|i| ledger.read(i).unwrap().unwrap()).collect();
     drop(ledger);
     let pending = verify(home.path(), &home.name, None).unwrap();
-    assert_eq!((pending.faults.len(), pending.entries, pending.pending), (0, 0, 20));
+    assert_eq!(
+        (pending.faults.len(), pending.entries, pending.pending),
+        (0, 0, 20)
+    );
     let (ledger, recovery) = home.open();
-    assert_eq!((recovery.entries, recovery.torn_bytes, recovery.clean_stop), (20, 0, false));
+    assert_eq!(
+        (recovery.entries, recovery.torn_bytes, recovery.clean_stop),
+        (20, 0, false)
+    );
     append(&ledger, 20..21).await;
     let after: Vec<_> = (0..20).map(|i| ledger.read(i).unwrap().unwrap()).collect();
     assert_eq!(before, after);
     ledger.close().await.unwrap();
     let (ledger, recovery) = home.open();
-    assert_eq!((recovery.entries, recovery.clean_stop, recovery.index_rebuilt), (21, true, true));
+    assert_eq!(
+        (
+            recovery.entries,
+            recovery.clean_stop,
+            recovery.index_rebuilt
+        ),
+        (21, true, true)
+    );
     assert_eq!(ledger.find("id", "id-20").unwrap(), [20]);
     drop(ledger);
     assert_eq!(verify(home.path(), &home.name, None).unwrap().faults, []);
@@ -77,7 +94,7 @@ async fn acknowledged_entries_survive_a_drop_without_close() {
 #[tokio::test]
 async fn a_torn_tail_is_cut_off_and_not_called_tampering() {
     let mut home = Home::new();
-    home.settings.publish_every = Duration::from_secs(3600);
+    home.settings.publish_every = Duration::from_hours(1);
     let (ledger, _) = home.open();
     append(&ledger, 0..5).await;
     drop(ledger);
@@ -86,7 +103,11 @@ async fn a_torn_tail_is_cut_off_and_not_called_tampering() {
     fs::write(&segment, &whole[..whole.len() - 7]).unwrap();
     let found = verify(home.path(), &home.name, None).unwrap();
     assert_eq!((found.faults.len(), found.pending), (0, 4));
-    assert!(found.notes.iter().any(|note| note.contains("torn tail")), "{:?}", found.notes);
+    assert!(
+        found.notes.iter().any(|note| note.contains("torn tail")),
+        "{:?}",
+        found.notes
+    );
     let (ledger, recovery) = home.open();
     assert_eq!(recovery.entries, 4);
     assert!(recovery.torn_bytes > 0);
@@ -117,15 +138,24 @@ async fn receipts_verify_offline_and_for_their_entry_only() {
 async fn refusals_are_typed_and_take_no_place() {
     let mut home = Home::new();
     home.settings.max_pending = 2;
-    home.settings.publish_every = Duration::from_secs(3600);
+    home.settings.publish_every = Duration::from_hours(1);
     let (ledger, _) = home.open();
     let float = serde_json::from_str(r#"{"x":1.5}"#).unwrap();
-    assert!(matches!(ledger.append(float).await, Err(AppendError::NotCanonical(_))));
+    assert!(matches!(
+        ledger.append(float).await,
+        Err(AppendError::NotCanonical(_))
+    ));
     let mut long = members(0);
     long.insert("x".into(), "a".repeat(70_000).into());
-    assert!(matches!(ledger.append(long).await, Err(AppendError::TooLarge(_))));
+    assert!(matches!(
+        ledger.append(long).await,
+        Err(AppendError::TooLarge(_))
+    ));
     append(&ledger, 0..2).await;
-    assert_eq!(ledger.append(members(2)).await, Err(AppendError::Overloaded));
+    assert_eq!(
+        ledger.append(members(2)).await,
+        Err(AppendError::Overloaded)
+    );
     assert_eq!(ledger.head().size, 2);
     ledger.close().await.unwrap();
     assert_eq!(ledger.append(members(2)).await, Err(AppendError::Closed));
@@ -170,7 +200,11 @@ async fn tiles_rolled_back_to_an_older_copy_are_neither_opened_nor_clean() {
         }
     }
     let found = verify(home.path(), &home.name, None).unwrap();
-    assert!(found.faults.iter().any(|f| f.kind == FaultKind::Rollback), "{:?}", found.faults);
+    assert!(
+        found.faults.iter().any(|f| f.kind == FaultKind::Rollback),
+        "{:?}",
+        found.faults
+    );
     assert!(matches!(home.try_open(), Err(OpenError::Rollback(_))));
 }
 
@@ -191,7 +225,10 @@ async fn a_crash_between_guard_and_checkpoint_is_finished_by_the_next_open() {
     assert_eq!(verify(home.path(), &home.name, None).unwrap().faults, []);
     drop(home.open());
     let guard = fs::read(home.path().join("guard/checkpoint")).unwrap();
-    assert_eq!(fs::read(home.path().join("ledger/checkpoint")).unwrap(), guard);
+    assert_eq!(
+        fs::read(home.path().join("ledger/checkpoint")).unwrap(),
+        guard
+    );
     assert_eq!(verify(home.path(), &home.name, None).unwrap().faults, []);
 }
 
@@ -207,7 +244,9 @@ async fn superseded_partial_tiles_do_not_pile_up() {
         }
     }
     ledger.close().await.unwrap();
-    let partials = fs::read_dir(home.path().join("ledger/tile/0/000.p")).unwrap().count();
+    let partials = fs::read_dir(home.path().join("ledger/tile/0/000.p"))
+        .unwrap()
+        .count();
     assert!(partials <= 2, "{partials} partial tiles");
     assert_eq!(verify(home.path(), &home.name, None).unwrap().faults, []);
 }

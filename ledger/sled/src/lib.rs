@@ -53,12 +53,20 @@ impl SledIndex {
         if let Ok(db) = open_db(dir)
             && read_applied(&db).is_ok()
         {
-            return Ok(Self { db, quarantined: None });
+            return Ok(Self {
+                db,
+                quarantined: None,
+            });
         }
-        let aside = quarantine(dir)
-            .map_err(|source| OpenError::Quarantine { path: dir.to_owned(), source })?;
+        let aside = quarantine(dir).map_err(|source| OpenError::Quarantine {
+            path: dir.to_owned(),
+            source,
+        })?;
         let db = open_db(dir).map_err(OpenError::Create)?;
-        Ok(Self { db, quarantined: Some(aside) })
+        Ok(Self {
+            db,
+            quarantined: Some(aside),
+        })
     }
 
     /// Where the broken database was put when this one was opened.
@@ -89,7 +97,9 @@ fn quarantine(dir: &Path) -> std::io::Result<PathBuf> {
             return Ok(aside);
         }
     }
-    Err(std::io::Error::other("too many quarantined databases are kept already"))
+    Err(std::io::Error::other(
+        "too many quarantined databases are kept already",
+    ))
 }
 
 fn read_applied(db: &Db) -> Result<u64, IndexError> {
@@ -139,7 +149,10 @@ impl Index for SledIndex {
         let mut found = Vec::new();
         for key in self.db.scan_prefix(&prefix).keys() {
             let key = key.map_err(|error| failed(&error))?;
-            if let Some(index) = key.get(prefix.len()..).and_then(|rest| rest.try_into().ok()) {
+            if let Some(index) = key
+                .get(prefix.len()..)
+                .and_then(|rest| rest.try_into().ok())
+            {
                 found.push(u64::from_be_bytes(index));
             }
         }

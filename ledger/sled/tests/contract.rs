@@ -14,7 +14,11 @@ fn the_sled_index_keeps_the_contract() {
 fn rows_survive_a_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
-    let row = IndexRow { index: 7, member: "id".into(), value: "x".into() };
+    let row = IndexRow {
+        index: 7,
+        member: "id".into(),
+        value: "x".into(),
+    };
     SledIndex::open(&path).unwrap().apply(&[row], 8).unwrap();
     let index = SledIndex::open(&path).unwrap();
     assert_eq!(index.applied().unwrap(), 8);

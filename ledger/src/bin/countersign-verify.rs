@@ -16,7 +16,11 @@ use countersign_ledger::{
 /// Verifies a ledger, or a receipt, against a verifier key. Exit status: 0 clean, 1 fault found,
 /// 2 usage, 65 unreadable.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -75,7 +79,11 @@ fn main() -> ExitCode {
     let (code, text) = match answer {
         Ok((clean, text)) => {
             let written = io::stdout().lock().write_all(text.as_bytes());
-            let code = if written.is_err() { 65 } else { u8::from(!clean) };
+            let code = if written.is_err() {
+                65
+            } else {
+                u8::from(!clean)
+            };
             return ExitCode::from(code);
         }
         Err(Stop::Usage(text)) => (2, text),
@@ -92,7 +100,9 @@ fn read_key(key: &str) -> Result<VerifierKey, Stop> {
     }
     let usage = |error: &dyn std::fmt::Display| Stop::Usage(format!("--key {key}: {error}"));
     let text = fs::read_to_string(key).map_err(|error| usage(&error))?;
-    text.trim_end_matches('\n').parse().map_err(|error| usage(&error))
+    text.trim_end_matches('\n')
+        .parse()
+        .map_err(|error| usage(&error))
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Stop {
@@ -124,7 +134,10 @@ fn check_receipt(file: &Path, entry: &Path, key: &str) -> Result<(bool, String),
     Ok(match receipt::verify(&text, &bytes, &key) {
         Ok(found) => {
             let (origin, size) = (&found.checkpoint.origin, found.checkpoint.size);
-            (true, format!("CLEAN: entry {} of {size} in {origin}\n", found.index))
+            (
+                true,
+                format!("CLEAN: entry {} of {size} in {origin}\n", found.index),
+            )
         }
         Err(error) => (false, format!("FAULT: {error}\n")),
     })

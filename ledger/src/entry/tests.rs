@@ -8,12 +8,18 @@ fn signer() -> (SigningKey, VerifierKey) {
 
 fn link() -> Link {
     let chain_uid = "01890a5d-ac96-774b-bcce-b302099a8057".to_owned();
-    Link { chain_uid, seq: 3, prev: [0xab; 32] }
+    Link {
+        chain_uid,
+        seq: 3,
+        prev: [0xab; 32],
+    }
 }
 
 fn sealed(value: Value) -> Result<Vec<u8>, EntryError> {
     let (key, name) = signer();
-    let Value::Object(members) = value else { panic!("an object is needed") };
+    let Value::Object(members) = value else {
+        panic!("an object is needed")
+    };
     seal(members, &link(), &name, &key)
 }
 
@@ -36,11 +42,17 @@ fn every_changed_byte_is_noticed() {
 #[test]
 fn floats_large_integers_and_reserved_members_are_refused() {
     assert_eq!(sealed(json!({"x": [1.5]})), Err(EntryError::Number));
-    assert_eq!(sealed(json!({"x": 9_007_199_254_740_992_u64})), Err(EntryError::Number));
+    assert_eq!(
+        sealed(json!({"x": 9_007_199_254_740_992_u64})),
+        Err(EntryError::Number)
+    );
     for name in RESERVED {
         let mut members = Map::new();
         members.insert(name.to_owned(), Value::Null);
-        assert_eq!(sealed(Value::Object(members)), Err(EntryError::Reserved(name)));
+        assert_eq!(
+            sealed(Value::Object(members)),
+            Err(EntryError::Reserved(name))
+        );
     }
 }
 
@@ -63,7 +75,11 @@ fn other_spellings_of_the_same_object_are_refused() {
         text.replacen("\"id\":\"a\"", "\"id\":\"a\",\"id\":\"a\"", 1),
         format!("{text}\n"),
     ] {
-        assert_eq!(parse(other.as_bytes()), Err(EntryError::NotCanonical), "{other}");
+        assert_eq!(
+            parse(other.as_bytes()),
+            Err(EntryError::NotCanonical),
+            "{other}"
+        );
     }
 }
 

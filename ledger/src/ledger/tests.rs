@@ -1,4 +1,5 @@
 use std::{
+    io,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -45,7 +46,11 @@ fn failing(fault: Fault) -> OpenSegment {
     let plain = plain_segments();
     let calls = Arc::new(AtomicU32::new(0));
     Box::new(move |path: &Path| {
-        Ok(Box::new(Failing { file: plain(path)?, fault, calls: calls.clone() }))
+        Ok(Box::new(Failing {
+            file: plain(path)?,
+            fault,
+            calls: calls.clone(),
+        }))
     })
 }
 
@@ -71,12 +76,18 @@ async fn refused_then_consistent(fault: Fault, refusal: fn(&AppendError) -> bool
     }
     let error = ledger.append(members(3)).await.unwrap_err();
     assert!(refusal(&error), "{error:?}");
-    assert!(matches!(ledger.append(members(4)).await, Err(AppendError::Poisoned(_))));
+    assert!(matches!(
+        ledger.append(members(4)).await,
+        Err(AppendError::Poisoned(_))
+    ));
     assert!(ledger.poisoned().is_some());
     assert!(matches!(ledger.close().await, Err(CloseError::Failed(_))));
     drop(ledger);
     let (ledger, recovery) = Ledger::open(settings(dir.path()), key, index()).unwrap();
-    assert!(recovery.entries >= 3 && !recovery.clean_stop, "{recovery:?}");
+    assert!(
+        recovery.entries >= 3 && !recovery.clean_stop,
+        "{recovery:?}"
+    );
     assert_eq!(recovery.torn_bytes > 0, fault == Fault::Full);
     for i in 0..3 {
         assert_eq!(ledger.find("id", &i.to_string()).unwrap(), [i]);

@@ -4,14 +4,27 @@ use super::*;
 
 /// Inputs of the published RFC 6962 test vectors.
 fn inputs() -> Vec<Vec<u8>> {
-    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
-        .iter()
-        .map(|text| hex::decode(text).unwrap())
-        .collect()
+    [
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    ]
+    .iter()
+    .map(|text| hex::decode(text).unwrap())
+    .collect()
 }
 
 fn leaves(n: usize) -> Vec<Hash> {
-    inputs().iter().take(n).map(|input| leaf_hash(input)).collect()
+    inputs()
+        .iter()
+        .take(n)
+        .map(|input| leaf_hash(input))
+        .collect()
 }
 
 fn root(leaves: &[Hash]) -> Hash {

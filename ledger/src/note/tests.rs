@@ -23,7 +23,10 @@ fn a_changed_text_does_not_verify() {
 fn a_note_by_another_key_is_not_signed() {
     let other = SigningKey::from_bytes(&[9; 32]);
     let key = VerifierKey::new("example.com/foo", other.verifying_key()).unwrap();
-    assert!(matches!(Note::parse(NOTE).unwrap().verify(&key), Err(NoteError::NotSigned(_))));
+    assert!(matches!(
+        Note::parse(NOTE).unwrap().verify(&key),
+        Err(NoteError::NotSigned(_))
+    ));
 }
 
 #[test]
@@ -42,7 +45,10 @@ fn malformed_notes_are_refused() {
         &NOTE.replace("QM=\n", "QN=\n"),
         NOTE.trim_end_matches('\n'),
     ] {
-        assert!(matches!(Note::parse(bad), Err(NoteError::Malformed(_))), "{bad:?}");
+        assert!(
+            matches!(Note::parse(bad), Err(NoteError::Malformed(_))),
+            "{bad:?}"
+        );
     }
 }
 
@@ -73,7 +79,16 @@ fn loose_checkpoints_are_refused() {
 fn a_checkpoint_of_another_origin_is_refused() {
     let signer = SigningKey::from_bytes(&[1; 32]);
     let key = VerifierKey::new("example.com/log", signer.verifying_key()).unwrap();
-    let text = Checkpoint { origin: "example.com/other".into(), size: 0, root: [0; 32] };
-    let note = Note::sign(text.to_string(), &key, &signer).unwrap().to_string();
-    assert!(matches!(Checkpoint::open(&note, &key), Err(NoteError::Origin { .. })));
+    let text = Checkpoint {
+        origin: "example.com/other".into(),
+        size: 0,
+        root: [0; 32],
+    };
+    let note = Note::sign(text.to_string(), &key, &signer)
+        .unwrap()
+        .to_string();
+    assert!(matches!(
+        Checkpoint::open(&note, &key),
+        Err(NoteError::Origin { .. })
+    ));
 }

@@ -21,7 +21,9 @@ fn an_edge_read_back_from_tiles_goes_on_like_the_one_in_memory() {
     for size in [1, 255, 256, 257, 511, 512, 700] {
         let dir = tempfile::tempdir().unwrap();
         let (mut edge, mut done) = (Edge::default(), Vec::new());
-        entries(size).iter().for_each(|entry| edge.push(entry, &mut done));
+        for entry in entries(size) {
+            edge.push(&entry, &mut done);
+        }
         for (tile, bytes) in done.iter().chain(&edge.partials()) {
             let path = dir.path().join(tile.path());
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -43,7 +43,10 @@ impl Tree {
             }
         };
         let next = entry::next_link(&link, bytes);
-        let known = self.chains.iter_mut().find(|(chain, _)| chain.uid == link.chain_uid);
+        let known = self
+            .chains
+            .iter_mut()
+            .find(|(chain, _)| chain.uid == link.chain_uid);
         if let Some((chain, expected)) = known {
             if link != *expected {
                 let detail = format!(
@@ -61,10 +64,22 @@ impl Tree {
             return;
         }
         if link.seq != 0 || link.prev != [0; 32] {
-            found.fault(FaultKind::Chain, place, "a chain must begin with seq 0 and a zero prev");
+            found.fault(
+                FaultKind::Chain,
+                place,
+                "a chain must begin with seq 0 and a zero prev",
+            );
         }
         let (first_seq, last_seq) = (link.seq, link.seq);
-        self.chains.push((Chain { uid: link.chain_uid, first_seq, last_seq, head }, next));
+        self.chains.push((
+            Chain {
+                uid: link.chain_uid,
+                first_seq,
+                last_seq,
+                head,
+            },
+            next,
+        ));
     }
 
     pub(super) fn chains(&self) -> Vec<Chain> {
@@ -100,10 +115,16 @@ pub(super) fn read_bundles(
     (key, progress): (&VerifierKey, &mut dyn FnMut(u64, u64)),
 ) -> Result<(), Unreadable> {
     for number in 0..size.div_ceil(WIDTH) {
-        let Some(tile) = Tile::at(Kind::Entries, number, size) else { break };
+        let Some(tile) = Tile::at(Kind::Entries, number, size) else {
+            break;
+        };
         let name = target.tile_name(&tile);
         let Some(bytes) = target.read(&name, found)? else {
-            found.fault(FaultKind::MissingFile, name, "a bundle of entries is missing");
+            found.fault(
+                FaultKind::MissingFile,
+                name,
+                "a bundle of entries is missing",
+            );
             tree.incomplete = true;
             continue;
         };

@@ -37,7 +37,10 @@ impl Target {
         } else {
             return Err(Unreadable::NotALedger(root.to_owned()));
         };
-        Ok(Self { root: root.to_owned(), prefix })
+        Ok(Self {
+            root: root.to_owned(),
+            prefix,
+        })
     }
 
     pub(super) fn is_data_dir(&self) -> bool {
@@ -69,7 +72,10 @@ impl Target {
     /// The names of everything but directories in a directory, sorted, relative to the root.
     pub(super) fn list(&self, directory: &str) -> Result<Vec<String>, Unreadable> {
         let mut names = Vec::new();
-        for item in WalkDir::new(self.path(directory)).follow_links(false).sort_by_file_name() {
+        for item in WalkDir::new(self.path(directory))
+            .follow_links(false)
+            .sort_by_file_name()
+        {
             let item = item.map_err(|error| Unreadable::Io {
                 path: self.path(directory),
                 source: error.into(),
@@ -156,7 +162,11 @@ pub(super) fn check_tiles(
                 present.insert(tile);
                 check_tile(target, name, &tile, (tree, &levels), found)?;
             }
-            _ => found.fault(FaultKind::UnexpectedFile, name, "no entry accounts for this file"),
+            _ => found.fault(
+                FaultKind::UnexpectedFile,
+                name,
+                "no entry accounts for this file",
+            ),
         }
     }
     for tile in required(size).iter().filter(|tile| !present.contains(tile)) {
@@ -176,23 +186,33 @@ fn check_tile(
     (tree, levels): (&Tree, &[Vec<Hash>]),
     found: &mut Verification,
 ) -> Result<(), Unreadable> {
-    let Some(bytes) = target.read(name, found)? else { return Ok(()) };
+    let Some(bytes) = target.read(name, found)? else {
+        return Ok(());
+    };
     let start = usize::try_from(tile.number * WIDTH).unwrap_or(usize::MAX);
     let end = start.saturating_add(usize::try_from(tile.width).unwrap_or(usize::MAX));
     let expected = match tile.kind {
         Kind::Entries => {
             let mut bundle = Vec::new();
             let entries = tree.entries.get(start..end).unwrap_or_default();
-            entries.iter().for_each(|entry| frame_entry(&mut bundle, entry));
+            for entry in entries {
+                frame_entry(&mut bundle, entry);
+            }
             bundle
         }
         Kind::Hashes(level) => {
-            let row = levels.get(level as usize).and_then(|row| row.get(start..end));
+            let row = levels
+                .get(level as usize)
+                .and_then(|row| row.get(start..end));
             row.unwrap_or_default().concat()
         }
     };
     if bytes != expected {
-        let same = bytes.iter().zip(&expected).take_while(|(a, b)| a == b).count();
+        let same = bytes
+            .iter()
+            .zip(&expected)
+            .take_while(|(a, b)| a == b)
+            .count();
         let place = format!("{name} byte {same}");
         found.fault(FaultKind::Tile, place, "it is not what the entries make it");
     }
@@ -248,7 +268,11 @@ fn check_since(
         let detail = format!("it had {} entries, now there are {size}", since.size);
         found.fault(FaultKind::Rollback, place, detail);
     } else if !tree.incomplete && root_at(tree, since.size) != Some(since.root) {
-        found.fault(FaultKind::Rollback, place, "the history up to it has changed");
+        found.fault(
+            FaultKind::Rollback,
+            place,
+            "the history up to it has changed",
+        );
     }
 }
 
@@ -262,7 +286,11 @@ fn check_guard(
     let name = "guard/checkpoint";
     if target.path("guard").is_dir() {
         for extra in target.list("guard")?.iter().filter(|file| *file != name) {
-            found.fault(FaultKind::UnexpectedFile, extra, "no such file belongs here");
+            found.fault(
+                FaultKind::UnexpectedFile,
+                extra,
+                "no such file belongs here",
+            );
         }
     }
     let Some(bytes) = target.read(name, found)? else {
@@ -280,12 +308,19 @@ fn check_guard(
         }
     };
     if guard.size < size {
-        found.fault(FaultKind::Rollback, name, "the guard is older than the checkpoint");
+        found.fault(
+            FaultKind::Rollback,
+            name,
+            "the guard is older than the checkpoint",
+        );
     } else if !tree.incomplete && root_at(tree, guard.size) != Some(guard.root) {
         let detail = format!("{} entries were signed and are not all here", guard.size);
         found.fault(FaultKind::Rollback, name, detail);
     } else if guard.size > size {
-        found.notes.push(format!("the guard is ahead: size {}, a crash explains it", guard.size));
+        found.notes.push(format!(
+            "the guard is ahead: size {}, a crash explains it",
+            guard.size
+        ));
     }
     Ok(())
 }
@@ -293,7 +328,9 @@ fn check_guard(
 /// The root over the first `size` entries; `None` when there are fewer.
 fn root_at(tree: &Tree, size: u64) -> Option<Hash> {
     let mut leaves = Leaves(&tree.leaves);
-    (size <= tree.leaves.len() as u64).then(|| range_root(&mut leaves, 0, size).ok()).flatten()
+    (size <= tree.leaves.len() as u64)
+        .then(|| range_root(&mut leaves, 0, size).ok())
+        .flatten()
 }
 
 struct Leaves<'a>(&'a [Hash]);

@@ -21,23 +21,32 @@ pub(super) fn check(
     }
     let clean = target.read("wal/clean", found)?;
     if clean.is_none() {
-        found.notes.push("the last stop was not clean, or the ledger is in use".to_owned());
+        found
+            .notes
+            .push("the last stop was not clean, or the ledger is in use".to_owned());
     }
     let mut segments = Vec::new();
     for name in target.list("wal")? {
         match name.as_str() {
             "wal/clean" => {}
-            "wal/lock" if target.path(&name).metadata().is_ok_and(|meta| meta.len() == 0) => {}
+            "wal/lock"
+                if target
+                    .path(&name)
+                    .metadata()
+                    .is_ok_and(|meta| meta.len() == 0) => {}
             "wal/stage" if clean.is_none() => {
-                found.notes.push("a half-written file is left in wal/stage".to_owned());
+                found
+                    .notes
+                    .push("a half-written file is left in wal/stage".to_owned());
             }
-            _ => match segment_first(&name) {
-                Some(first) => segments.push((first, name)),
-                None => {
+            _ => {
+                if let Some(first) = segment_first(&name) {
+                    segments.push((first, name));
+                } else {
                     let detail = "no such file belongs here";
                     found.fault(FaultKind::UnexpectedFile, name, detail);
                 }
-            },
+            }
         }
     }
     segments.sort();
@@ -49,7 +58,12 @@ pub(super) fn check(
             found.fault(FaultKind::Wal, name.clone(), detail);
         }
         let may_be_torn = number + 1 == count && clean.is_none();
-        let segment = Segment { first, name: &name, may_be_torn, published };
+        let segment = Segment {
+            first,
+            name: &name,
+            may_be_torn,
+            published,
+        };
         next = segment.check(target, tree, found, key)?;
     }
     let size = tree.entries.len() as u64;
@@ -85,7 +99,9 @@ impl Segment<'_> {
         found: &mut Verification,
         key: &VerifierKey,
     ) -> Result<Option<u64>, Unreadable> {
-        let Some(bytes) = target.read(self.name, found)? else { return Ok(None) };
+        let Some(bytes) = target.read(self.name, found)? else {
+            return Ok(None);
+        };
         let scan = wal::scan(&bytes, self.first);
         for (index, offset, entry) in &scan.frames {
             let place = format!("{} entry {index} byte {offset}", self.name);
@@ -105,7 +121,9 @@ impl Segment<'_> {
             let place = format!("{} entry {next} byte {}", self.name, scan.good);
             if self.may_be_torn && !scan.frames_after_bad && next >= self.published {
                 let torn = bytes.len() - scan.good;
-                found.notes.push(format!("{place}: a torn tail of {torn} bytes, never acknowledged"));
+                found.notes.push(format!(
+                    "{place}: a torn tail of {torn} bytes, never acknowledged"
+                ));
             } else {
                 found.fault(FaultKind::Wal, place, "a frame is damaged");
             }

@@ -56,9 +56,17 @@ pub fn to_text(found: &Verification) -> String {
 
 fn render(found: &Verification, text: &mut String) -> std::fmt::Result {
     if let Some(first) = found.faults.first() {
-        writeln!(text, "FAULT: {} at {}: {}", first.kind, first.place, first.detail)?;
+        writeln!(
+            text,
+            "FAULT: {} at {}: {}",
+            first.kind, first.place, first.detail
+        )?;
         for fault in &found.faults[1..] {
-            writeln!(text, "  also: {} at {}: {}", fault.kind, fault.place, fault.detail)?;
+            writeln!(
+                text,
+                "  also: {} at {}: {}",
+                fault.kind, fault.place, fault.detail
+            )?;
         }
     } else {
         writeln!(text, "CLEAN: every byte follows from signed entries")?;
@@ -68,12 +76,27 @@ fn render(found: &Verification, text: &mut String) -> std::fmt::Result {
         writeln!(text, "size     {}", checkpoint.size)?;
         writeln!(text, "root     {}", hex::encode(checkpoint.root))?;
     }
-    writeln!(text, "entries  {} published, {} pending", found.entries, found.pending)?;
-    writeln!(text, "read     {} files, {} bytes", found.files, found.bytes)?;
+    writeln!(
+        text,
+        "entries  {} published, {} pending",
+        found.entries, found.pending
+    )?;
+    writeln!(
+        text,
+        "read     {} files, {} bytes",
+        found.files, found.bytes
+    )?;
     for chain in &found.chains {
         let (first, last) = (chain.first_seq, chain.last_seq);
         let head = hex::encode(chain.head);
-        writeln!(text, "chain    {} seq {first} to {last}, head {head}", chain.uid)?;
+        writeln!(
+            text,
+            "chain    {} seq {first} to {last}, head {head}",
+            chain.uid
+        )?;
     }
-    found.notes.iter().try_for_each(|note| writeln!(text, "note     {note}"))
+    found
+        .notes
+        .iter()
+        .try_for_each(|note| writeln!(text, "note     {note}"))
 }

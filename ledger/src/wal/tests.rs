@@ -10,8 +10,15 @@ fn segment(first: u64, count: u64) -> Vec<u8> {
 fn frames_are_read_as_they_were_written() {
     let bytes = segment(5, 3);
     let found = scan(&bytes, 5);
-    let read: Vec<_> = found.frames.iter().map(|(index, _, entry)| (*index, *entry)).collect();
-    assert_eq!(read, [(5, b"entry 5".as_slice()), (6, b"entry 6"), (7, b"entry 7")]);
+    let read: Vec<_> = found
+        .frames
+        .iter()
+        .map(|(index, _, entry)| (*index, *entry))
+        .collect();
+    assert_eq!(
+        read,
+        [(5, b"entry 5".as_slice()), (6, b"entry 6"), (7, b"entry 7")]
+    );
     assert_eq!((found.good, found.frames_after_bad), (bytes.len(), false));
 }
 

@@ -1,0 +1,125 @@
+//! A running `countersign serve`.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+
+use crate::client::Client;
+use crate::program;
+
+/// Longest wait until a started gateway is ready.
+const READY_MAX: Duration = Duration::from_mins(1);
+/// Longest drain after SIGTERM.
+const STOP_MAX: Duration = Duration::from_mins(1);
+
+/// A gateway process; killed when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Child,
+    /// Where callers connect.
+    pub data_port: SocketAddr,
+    /// Where operators connect.
+    pub admin_port: SocketAddr,
+}
+
+/// Where the gateway sends what it permits.
+#[derive(Debug, Clone, Copy)]
+pub enum Setup<'a> {
+    /// No file: every path goes to this base URL.
+    Upstream(&'a str),
+    /// A configuration file.
+    Config(&'a Path),
+}
+
+impl Gateway {
+    /// Starts `serve` on free ports and waits until it is ready.
+    pub async fn start(setup: Setup<'_>, data: &Path) -> Self {
+        let (data_port, admin_port) = (free_port(), free_port());
+        let mut command = Command::new(program::countersign());
+        command.arg("serve").arg("--data").arg(data);
+        command.args([
+            "--listen",
+            &data_port.to_string(),
+            "--admin",
+            &admin_port.to_string(),
+        ]);
+        match setup {
+            Setup::Upstream(url) => command.args(["--upstream", url]),
+            Setup::Config(file) => command.arg("--config").arg(file),
+        };
+        let log = std::fs::File::create(data.with_extension("serve.log")).unwrap();
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let child = command.kill_on_drop(true).spawn().unwrap();
+        let mut gateway = Self {
+            child,
+            data_port,
+            admin_port,
+        };
+        gateway
+            .wait_until_ready(&data.with_extension("serve.log"))
+            .await;
+        gateway
+    }
+
+    async fn wait_until_ready(&mut self, log: &Path) {
+        let client = Client::new();
+        let url = format!("http://{}/readyz", self.admin_port);
+        let began = Instant::now();
+        loop {
+            if let Ok(answer) = client.get(&url).await
+                && answer.status == 200
+            {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            let said = || std::fs::read_to_string(log).unwrap_or_default();
+            assert!(ended.is_none(), "serve ended with {ended:?}:\n{}", said());
+            assert!(
+                began.elapsed() < READY_MAX,
+                "serve is not ready:\n{}",
+                said()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The URL of `path` on the data port.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.data_port)
+    }
+
+    /// SIGKILL, without any warning.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, then waits for the drain; fails the test unless it exits 0.
+    pub async fn stop(mut self) {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .unwrap();
+        assert!(sent.success());
+        let ended = tokio::time::timeout(STOP_MAX, self.child.wait()).await;
+        let status = ended
+            .unwrap_or_else(|_| panic!("serve did not drain"))
+            .unwrap();
+        assert_eq!(status.code(), Some(0), "serve must exit 0 after SIGTERM");
+    }
+}
+
+/// An address of the loopback that nobody listens on.
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}

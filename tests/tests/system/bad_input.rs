@@ -241,3 +241,39 @@ async fn a_caller_who_leaves_a_hanging_upstream_leaves_a_closed_exchange() {
         assert_eq!(ledger::sides(records), ["input", "output"], "{records:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hanging_upstream_is_a_504_within_the_routes_limit() {
+    let upstream = StandIn::start().await;
+    let root = tempfile::tempdir().unwrap();
+    let (data, config) = (
+        root.path().join("data"),
+        root.path().join("countersign.yaml"),
+    );
+    let text = format!(
+        "routes:\n  - match: {{ path: \"/*\" }}\n    upstream: {{ url: \"{}\", vendor: stand-in }}\n\
+         limits: {{ upstream_head_s_max: 1 }}\n",
+        upstream.url()
+    );
+    std::fs::write(&config, text).unwrap();
+    let gateway = Gateway::start(Setup::Config(&config), &data).await;
+    let mut exchanges = Vec::new();
+    for path in [CHAT, MESSAGES] {
+        let asked = question("hang", "Will you ever answer?");
+        let answer = Client::new()
+            .post(&gateway.url(path), &asked)
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 504, "{}", answer.text());
+        expect_dialect(path, "hanging upstream", &answer);
+        exchanges.push(answer.header("x-countersign-exchange").to_owned());
+    }
+    gateway.stop().await;
+    ledger::verify_by_binary(&data).expect_code(0);
+    let decisions = ledger::decisions(&ledger::records(&data));
+    for exchange in exchanges {
+        let records = &decisions[&exchange];
+        assert_eq!(ledger::sides(records), ["input", "output"]);
+        assert_eq!(records[1]["delivery"]["finish"], "upstream_fault");
+    }
+}

@@ -1,6 +1,5 @@
 //! Whole-system tests through the real binary.
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
-#![expect(clippy::panic, reason = "a panic here is a failed test")]
 
 mod architecture;
 mod bad_input;

@@ -8,4 +8,5 @@ mod classify;
 mod clients;
 mod crash;
 mod demo;
+mod harness;
 mod tamper;

@@ -1,1 +1,39 @@
-//! Bytes to typed events of each model API dialect, and back
+//! Bytes to typed events of each model API dialect, and back. Pure: no sockets, no clock.
+//!
+//! Three promises hold everything else up:
+//!
+//! - **What is forwarded is what was read.** Each string of a body or an event is in a text that
+//!   the detectors get; the only exception is base64 media, and it is listed as unscanned.
+//! - **Nothing is forwarded that was not understood.** Parsing is strict, so that the gateway and
+//!   the receiver cannot read the same bytes differently.
+//! - **Framing does not matter.** However a stream is cut into chunks, it gives the same events,
+//!   the same texts and the same redactions.
+//!
+//! Whole bodies: [`Document`]. Streams: [`SseDecoder`], then [`StreamReader`], which gives
+//! [`Frame`]s. What a caller is told in place of an answer: [`Refusal`].
+
+mod anthropic;
+mod dialect;
+mod document;
+mod edit;
+mod embedded;
+mod frame;
+mod json;
+mod known_keys;
+mod limits;
+mod media;
+mod openai;
+mod progress;
+mod refusal;
+mod sse;
+mod stream;
+
+pub use dialect::Dialect;
+pub use document::Document;
+pub use edit::Edit;
+pub use frame::{Frame, Piece};
+pub use json::{BodyError, BodyFault};
+pub use limits::Limits;
+pub use refusal::{Refusal, RefusalKind, decision_comment, refusal_body};
+pub use sse::{SseDecoder, SseError, SseEvent};
+pub use stream::{StreamError, StreamReader};

@@ -1,0 +1,180 @@
+//! Server-sent events, from bytes in any chunks.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memchr2;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// One event. The `raw` of all events, one after the other, are the bytes of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SseEvent {
+    /// The exact bytes: comments before it and the blank line that ends it included.
+    pub raw: Bytes,
+    /// The name, when it has one.
+    pub event: Option<String>,
+    /// Its data lines, joined by line feeds; empty for a bare comment or blank line.
+    pub data: String,
+    /// Its other lines as they stand: comments, ids, retry times and fields nobody knows.
+    pub asides: Vec<String>,
+    /// Whether a blank line ended it. The last event of a stream may lack it.
+    pub complete: bool,
+}
+
+/// Why bytes are no event stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SseError {
+    /// An event is longer than the limit.
+    #[error("an event is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// An event is not UTF-8.
+    #[error("an event is not valid UTF-8")]
+    Encoding,
+}
+
+/// Cuts a byte stream into events. However the stream is chunked, the events are the same: a
+/// carriage return at the end of a chunk waits for the byte after it.
+#[derive(Debug)]
+pub struct SseDecoder {
+    limit: usize,
+    buffer: BytesMut,
+    /// Where the current line starts, and how far line ends were looked for.
+    line: usize,
+    at: usize,
+    begun: bool,
+    fields: Fields,
+}
+
+#[derive(Debug, Default)]
+struct Fields {
+    event: Option<String>,
+    data: Option<String>,
+    asides: Vec<String>,
+}
+
+impl SseDecoder {
+    /// A decoder for events of at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            buffer: BytesMut::new(),
+            line: 0,
+            at: 0,
+            begun: false,
+            fields: Fields::default(),
+        }
+    }
+
+    /// Takes in a chunk and gives the events that it completes.
+    ///
+    /// # Errors
+    /// [`SseError`]; the stream cannot be read further, and events before the fault in the same
+    /// chunk are not given.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<SseEvent>, SseError> {
+        self.buffer.extend_from_slice(chunk);
+        let mut events = Vec::new();
+        while let Some((stop, next)) = self.line_end(false) {
+            if let Some(event) = self.end_line(stop, next)? {
+                events.push(event);
+            }
+        }
+        if self.buffer.len() > self.limit {
+            return Err(SseError::TooLarge { limit: self.limit });
+        }
+        Ok(events)
+    }
+
+    /// Ends the stream and gives the event that no blank line ended.
+    ///
+    /// # Errors
+    /// [`SseError`], as for [`Self::push`].
+    pub fn finish(mut self) -> Result<Option<SseEvent>, SseError> {
+        // At most one line end waits: a carriage return that is the last byte.
+        if let Some((stop, next)) = self.line_end(true)
+            && let Some(event) = self.end_line(stop, next)?
+        {
+            return Ok(Some(event));
+        }
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        let end = self.buffer.len();
+        if self.line < end {
+            self.read_line(end)?;
+        }
+        self.event(end, false).map(Some)
+    }
+
+    /// The end of the current line and the start of the next.
+    fn line_end(&mut self, at_end: bool) -> Option<(usize, usize)> {
+        let rest = self.buffer.get(self.at..).unwrap_or_default();
+        let Some(stop) = memchr2(b'\r', b'\n', rest).map(|found| self.at + found) else {
+            self.at = self.buffer.len();
+            return None;
+        };
+        self.at = stop;
+        if self.buffer.get(stop) == Some(&b'\n') {
+            return Some((stop, stop + 1));
+        }
+        match self.buffer.get(stop + 1) {
+            Some(b'\n') => Some((stop, stop + 2)),
+            Some(_) => Some((stop, stop + 1)),
+            None => at_end.then_some((stop, stop + 1)),
+        }
+    }
+
+    fn end_line(&mut self, stop: usize, next: usize) -> Result<Option<SseEvent>, SseError> {
+        let blank = self.read_line(stop)?;
+        self.at = next;
+        self.line = next;
+        if blank { self.event(next, true).map(Some) } else { Ok(None) }
+    }
+
+    /// Reads the line that ends at `stop`; says whether it is blank.
+    fn read_line(&mut self, stop: usize) -> Result<bool, SseError> {
+        let mut line = self.buffer.get(self.line..stop).unwrap_or_default();
+        if !std::mem::replace(&mut self.begun, true) {
+            line = line.strip_prefix(BOM).unwrap_or(line);
+        }
+        let line = std::str::from_utf8(line).map_err(|_invalid| SseError::Encoding)?;
+        self.fields.read(line);
+        Ok(line.is_empty())
+    }
+
+    fn event(&mut self, end: usize, complete: bool) -> Result<SseEvent, SseError> {
+        if end > self.limit {
+            return Err(SseError::TooLarge { limit: self.limit });
+        }
+        let raw = self.buffer.split_to(end).freeze();
+        (self.at, self.line) = (0, 0);
+        let Fields { event, data, asides } = std::mem::take(&mut self.fields);
+        Ok(SseEvent { raw, event, data: data.unwrap_or_default(), asides, complete })
+    }
+}
+
+impl Fields {
+    fn read(&mut self, line: &str) {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match name {
+            "data" => match &mut self.data {
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(value);
+                }
+                None => self.data = Some(value.to_owned()),
+            },
+            "event" => {
+                // The last name counts; an earlier one is forwarded with it, so it is kept.
+                let earlier = self.event.replace(value.to_owned());
+                self.asides.extend(earlier.map(|name| format!("event: {name}")));
+            }
+            _ if line.is_empty() => {}
+            _ => self.asides.push(line.to_owned()),
+        }
+    }
+}
+

@@ -1,0 +1,419 @@
+//! Events to frames: which text belongs to which channel, and how far the answer is.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use countersign_record::Usage;
+
+use crate::edit::{Place, Slot, View};
+use crate::embedded::Unescaper;
+use crate::frame::{Content, Frame, Piece};
+use crate::json::{Leaf, Node, Tree, parse};
+use crate::known_keys::{is_embedded_json, is_known, is_structural};
+use crate::progress::{Heard, Mark, Progress, usage_of};
+use crate::{BodyError, Dialect, Limits, Refusal, SseEvent, anthropic, openai, refusal_body};
+
+/// Channel of ids, roles, types, names of events and whatever else does not continue from event
+/// to event.
+const META: &str = "meta";
+const DONE: &str = "[DONE]";
+
+/// Why an event is no frame. Nothing of it may be forwarded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The data is not strict JSON.
+    #[error("the data of an event is not strict JSON: {0}")]
+    Malformed(#[from] BodyError),
+    /// The data is JSON but not an object, which the dialect asks for.
+    #[error("the data of an event is not a JSON object")]
+    NotAnObject,
+    /// More text channels, choices or content blocks than the limit.
+    #[error("the stream has more than {limit} channels")]
+    TooManyChannels {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Reads the events of one response stream.
+#[derive(Debug)]
+pub struct StreamReader {
+    dialect: Dialect,
+    limits: Limits,
+    channels: Channels,
+    heard: Heard,
+    read: Progress,
+    released: Progress,
+    ended: bool,
+}
+
+impl StreamReader {
+    /// A reader at the start of a stream.
+    pub fn new(dialect: Dialect, limits: &Limits) -> Self {
+        Self {
+            dialect,
+            limits: *limits,
+            channels: Channels::default(),
+            heard: Heard::default(),
+            read: Progress::default(),
+            released: Progress::default(),
+            ended: false,
+        }
+    }
+
+    /// Reads the next event.
+    ///
+    /// Each string of it is in a piece. Strings that continue from event to event have a channel
+    /// for each choice or content block and each place in it; the rest is in one further channel,
+    /// each value once and followed by a line feed, and so are comments, ids and event names.
+    /// The JSON inside tool-call arguments has its escapes undone, also across events.
+    /// Whatever follows the terminal event gives frames without text and without bytes.
+    ///
+    /// # Errors
+    /// [`StreamError`]; the stream must not be read or forwarded further.
+    pub fn read(&mut self, event: SseEvent) -> Result<Frame, StreamError> {
+        if self.ended {
+            return Ok(Frame::silent());
+        }
+        let mut frame = Frame::of(event);
+        self.read_framing(&mut frame)?;
+        let data = std::mem::take(&mut frame.content.data);
+        let read = self.read_data(&data, &mut frame);
+        frame.content.data = data;
+        read?;
+        for mark in &frame.marks {
+            self.read.apply(*mark);
+        }
+        let limit = self.limits.channels_max;
+        if self.read.len() > limit {
+            return Err(StreamError::TooManyChannels { limit });
+        }
+        self.ended = frame.terminal;
+        Ok(frame)
+    }
+
+    /// Whether the terminal event was read.
+    pub fn saw_terminal(&self) -> bool {
+        self.ended
+    }
+
+    /// Token usage as last stated.
+    pub fn usage(&self) -> Option<Usage> {
+        self.heard.usage
+    }
+
+    /// The model that the stream names.
+    pub fn served_model(&self) -> Option<&str> {
+        self.heard.model.as_deref()
+    }
+
+    /// Why the model stopped, as last stated; `error` when the upstream ended with one.
+    pub fn finish_reason(&self) -> Option<&str> {
+        self.heard.finish.as_deref()
+    }
+
+    /// Notes that a frame went to the caller.
+    pub fn released(&mut self, frame: &Frame) {
+        for mark in &frame.marks {
+            self.released.apply(*mark);
+        }
+    }
+
+    /// A well-formed end of what the caller has seen so far, in place of the rest: the finish
+    /// reason `content_filter` for each choice and `[DONE]`; the stop reason `refusal` after the
+    /// end of each open content block, then `message_stop`; an error event in other dialects.
+    pub fn block_frames(&self, refusal: &Refusal<'_>) -> Vec<u8> {
+        match self.dialect {
+            Dialect::OpenAiChat => {
+                openai::block_frames(&self.heard, &self.read, &self.released, refusal)
+            }
+            Dialect::AnthropicMessages => {
+                anthropic::block_frames(&self.heard, &self.released, refusal)
+            }
+            Dialect::Raw => {
+                let body = refusal_body(Dialect::Raw, refusal);
+                [b"data: ".as_slice(), &body, b"\n\n"].concat()
+            }
+        }
+    }
+
+    /// The name and the lines that are no data.
+    fn read_framing(&mut self, frame: &mut Frame) -> Result<(), StreamError> {
+        let limits = &self.limits;
+        let Content { event, asides, .. } = &frame.content;
+        let lines = asides.iter().enumerate().map(|(i, line)| (Place::Aside(i), line.as_str()));
+        let name = event.iter().map(|name| (Place::Name, name.as_str()));
+        let mut page = Page::default();
+        for (place, text) in lines.chain(name) {
+            self.channels.meta(&mut page, (place, View::Plain), text, limits)?;
+        }
+        page.onto(frame);
+        Ok(())
+    }
+
+    fn read_data(&mut self, data: &str, frame: &mut Frame) -> Result<(), StreamError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        if data.trim() == DONE && self.dialect != Dialect::AnthropicMessages {
+            frame.terminal = true;
+            return Ok(());
+        }
+        let mut page = Page::default();
+        if self.dialect == Dialect::Raw && !looks_like_json(data) {
+            let channel = self.channels.of("data", &self.limits)?;
+            self.channels.add(&mut page, (Place::Data, View::Plain), channel, data.to_owned());
+            page.onto(frame);
+            return Ok(());
+        }
+        let tree = parse(data, &self.limits)?;
+        if self.dialect != Dialect::Raw && !matches!(tree.root, Node::Map(_)) {
+            return Err(StreamError::NotAnObject);
+        }
+        self.note(&tree.root, frame);
+        let root = Root::of(self.dialect, &tree.root);
+        let mut walk = Walk {
+            dialect: self.dialect,
+            limits: &self.limits,
+            channels: &mut self.channels,
+            root: &root,
+            page: &mut page,
+            tree: &tree,
+        };
+        walk.value(&mut root.path.clone(), None, &tree.root)?;
+        page.onto(frame);
+        Ok(())
+    }
+
+    /// What the event says of the answer as a whole.
+    fn note(&mut self, root: &Node, frame: &mut Frame) {
+        match self.dialect {
+            Dialect::OpenAiChat => openai::note(&mut self.heard, root, frame),
+            Dialect::AnthropicMessages => anthropic::note(&mut self.heard, root, frame),
+            Dialect::Raw => {
+                self.heard.model_from(root);
+                if let Some(usage) = root.get("usage").and_then(usage_of) {
+                    self.heard.usage = Some(usage);
+                }
+                frame.marks.push(Mark::Start);
+            }
+        }
+    }
+}
+
+/// Text that is not JSON may be forwarded as text, but what starts like JSON must be JSON.
+fn looks_like_json(data: &str) -> bool {
+    data.trim_start().starts_with(['{', '[', '"'])
+}
+
+/// Where the paths of an event begin, so that unlike events do not share channels.
+struct Root {
+    path: String,
+    /// The content block that `content_block` and `delta` are about.
+    block: Option<String>,
+}
+
+impl Root {
+    fn of(dialect: Dialect, root: &Node) -> Self {
+        let mut path = String::new();
+        let mut block = None;
+        match dialect {
+            Dialect::OpenAiChat => {}
+            Dialect::AnthropicMessages => {
+                block = root.number_at("index").map(|index| format!("[{index}]"));
+            }
+            Dialect::Raw => {
+                if let Some(kind) = root.text_at("type") {
+                    push_key(&mut path, kind);
+                }
+                for key in ["output_index", "content_index", "summary_index"] {
+                    if let Some(index) = root.number_at(key) {
+                        push_index(&mut path, index);
+                    }
+                }
+            }
+        }
+        Self { path, block }
+    }
+}
+
+/// Keys carry their length, so that no key can pass for a longer path.
+fn push_key(path: &mut String, key: &str) {
+    // Writing to a string cannot fail.
+    let _ = write!(path, "/{}:{key}", key.len());
+}
+
+fn push_index(path: &mut String, index: u64) {
+    let _ = write!(path, "[{index}]");
+}
+
+/// The pieces and slots of one event, as they are found.
+#[derive(Debug, Default)]
+struct Page {
+    pieces: Vec<Piece>,
+    slots: Vec<Slot>,
+}
+
+impl Page {
+    fn onto(self, frame: &mut Frame) {
+        frame.pieces.extend(self.pieces);
+        frame.content.slots.extend(self.slots);
+    }
+}
+
+struct Walk<'w> {
+    dialect: Dialect,
+    limits: &'w Limits,
+    channels: &'w mut Channels,
+    root: &'w Root,
+    page: &'w mut Page,
+    tree: &'w Tree,
+}
+
+impl Walk<'_> {
+    fn value(
+        &mut self,
+        path: &mut String,
+        key: Option<&str>,
+        node: &Node,
+    ) -> Result<(), StreamError> {
+        match node {
+            Node::Null | Node::Bool(_) | Node::Number(_) => Ok(()),
+            Node::Text(leaf) => self.text(path, key, leaf),
+            Node::List(items) => items.iter().try_for_each(|item| {
+                let length = path.len();
+                match item.number_at("index") {
+                    Some(index) => push_index(path, index),
+                    None => path.push_str("[]"),
+                }
+                let walked = self.value(path, key, item);
+                path.truncate(length);
+                walked
+            }),
+            Node::Map(members) => members.iter().try_for_each(|(name, value)| {
+                self.key(name)?;
+                let length = path.len();
+                let about_block = length == 0 && matches!(&*name.text, "content_block" | "delta");
+                match &self.root.block {
+                    Some(block) if about_block => path.push_str(block),
+                    _ => push_key(path, &name.text),
+                }
+                let walked = self.value(path, Some(&name.text), value);
+                path.truncate(length);
+                walked
+            }),
+        }
+    }
+
+    fn key(&mut self, name: &Leaf) -> Result<(), StreamError> {
+        if is_known(self.dialect, &name.text) {
+            return Ok(());
+        }
+        let place = self.place(name);
+        self.channels.meta(self.page, (place, View::Key), &name.text, self.limits)
+    }
+
+    fn text(&mut self, path: &str, key: Option<&str>, leaf: &Leaf) -> Result<(), StreamError> {
+        if leaf.text.is_empty() {
+            return Ok(());
+        }
+        let place = self.place(leaf);
+        if key.is_some_and(is_structural) {
+            return self.channels.meta(self.page, (place, View::Plain), &leaf.text, self.limits);
+        }
+        let channel = self.channels.of(path, self.limits)?;
+        let (view, text) = if key.is_some_and(is_embedded_json) {
+            let (before, text) = self.channels.unescape(channel, &leaf.text);
+            (View::Embedded(before), text)
+        } else {
+            (View::Plain, leaf.text.clone())
+        };
+        if !text.is_empty() {
+            self.channels.add(self.page, (place, view), channel, text);
+        }
+        Ok(())
+    }
+
+    fn place(&self, leaf: &Leaf) -> Place {
+        Place::Token(self.tree.tokens.get(leaf.token).cloned().unwrap_or_default())
+    }
+}
+
+/// The channels of a stream, and how long each is.
+#[derive(Debug, Default)]
+struct Channels {
+    by_path: HashMap<String, usize>,
+    states: Vec<State>,
+    /// Where in the meta channel each value was first seen.
+    seen: HashMap<String, usize>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    len: usize,
+    unescaper: Unescaper,
+}
+
+impl Channels {
+    fn of(&mut self, path: &str, limits: &Limits) -> Result<usize, StreamError> {
+        if let Some(channel) = self.by_path.get(path) {
+            return Ok(*channel);
+        }
+        let (channel, limit) = (self.states.len(), limits.channels_max);
+        if channel >= limit {
+            return Err(StreamError::TooManyChannels { limit });
+        }
+        self.by_path.insert(path.to_owned(), channel);
+        self.states.push(State::default());
+        Ok(channel)
+    }
+
+    fn unescape(&mut self, channel: usize, source: &str) -> (Unescaper, String) {
+        match self.states.get_mut(channel) {
+            Some(state) => {
+                let before = state.unescaper.clone();
+                (before, state.unescaper.feed(source).text)
+            }
+            None => (Unescaper::default(), source.to_owned()),
+        }
+    }
+
+    fn add(&mut self, page: &mut Page, origin: (Place, View), channel: usize, text: String) {
+        let (place, view) = origin;
+        let Some(state) = self.states.get_mut(channel) else { return };
+        let start = state.len;
+        state.len += text.len();
+        page.slots.push(Slot { place, channel, start, len: text.len(), view });
+        page.pieces.push(Piece { channel, start, text });
+    }
+
+    /// A value seen before is not scanned again, but is redacted again.
+    fn meta(
+        &mut self,
+        page: &mut Page,
+        origin: (Place, View),
+        text: &str,
+        limits: &Limits,
+    ) -> Result<(), StreamError> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let channel = self.of(META, limits)?;
+        let (place, view) = origin;
+        let len = text.len();
+        if let Some(start) = self.seen.get(text).copied() {
+            page.slots.push(Slot { place, channel, start, len, view });
+            return Ok(());
+        }
+        let Some(state) = self.states.get_mut(channel) else { return Ok(()) };
+        let start = state.len;
+        state.len += len + 1;
+        if self.seen.len() < limits.meta_values_max {
+            self.seen.insert(text.to_owned(), start);
+        }
+        page.slots.push(Slot { place, channel, start, len, view });
+        page.pieces.push(Piece { channel, start, text: format!("{text}\n") });
+        Ok(())
+    }
+}

@@ -1,1 +1,42 @@
-//! The data plane: accept, inspect, decide, record, forward, release
+//! The data plane of Countersign: a reverse proxy that lets nothing pass without a decision, and
+//! nothing go without a record.
+//!
+//! The whole life of a request is one function, [`exchange`]'s `Gateway::exchange`, read top to
+//! bottom. The other modules are its verbs:
+//!
+//! | module | does |
+//! |---|---|
+//! | [`server`] | accepts connections, bounds them, drains them |
+//! | [`intake`] | reads and decodes a body within limits |
+//! | [`judge`] | detectors, then policy: what is in it, and what follows |
+//! | [`permit`] | the value that only a recorded decision can make, and that forwarding takes |
+//! | [`evidence`] | builds records and makes them durable |
+//! | [`upstream`] | sends what was permitted |
+//! | [`release`] | holds, redacts, releases or blocks a plain answer |
+//! | [`stream`] | the same for a stream, frame by frame |
+//! | [`refusal`] | every fault, in the caller's dialect |
+//! | [`admin`] | health, metrics, receipts, the ledger's read API |
+//!
+//! What is *not* here: adapters (sled, candle), files of configuration, the command line. The
+//! `countersign` crate chooses and wires those.
+
+pub mod admin;
+pub mod evidence;
+pub mod exchange;
+pub mod intake;
+pub mod judge;
+pub mod limits;
+pub mod metrics;
+pub mod permit;
+pub mod refusal;
+pub mod release;
+pub mod route;
+pub mod server;
+pub mod stream;
+pub mod upstream;
+
+mod body;
+mod clock;
+
+pub use body::{Body, BoxError};
+pub use clock::{new_exchange_id, now};

@@ -1,6 +1,6 @@
 //! Receipts: C2SP tlog-proof texts, and their offline verification.
 
-use std::{fmt::Write, io};
+use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -43,12 +43,12 @@ pub struct Included {
     pub link: entry::Link,
 }
 
-pub(crate) fn print<N: Nodes<Error = io::Error>>(
+pub(crate) fn print<N: Nodes>(
     nodes: &mut N,
     index: u64,
     size: u64,
     checkpoint: &str,
-) -> io::Result<String> {
+) -> Result<String, N::Error> {
     let mut text = format!("{HEADER}\nindex {index}\n");
     for hash in inclusion_proof(nodes, index, size)? {
         let _ = writeln!(text, "{}", STANDARD.encode(hash));

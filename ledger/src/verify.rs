@@ -207,6 +207,28 @@ impl VerifiedRange {
     pub fn chains(&self) -> &[Chain] {
         &self.chains
     }
+
+    /// The receipt of the entry at `index`: a C2SP `tlog-proof` that it is under the checkpoint.
+    ///
+    /// # Errors
+    /// [`OutOfRange`](crate::merkle::OutOfRange) when the range has no such entry.
+    pub fn receipt(&self, index: u64) -> Result<String, crate::merkle::OutOfRange> {
+        let leaves: Vec<Hash> = self
+            .entries
+            .iter()
+            .map(|e| crate::merkle::leaf_hash(e))
+            .collect();
+        let mut nodes = leaves.as_slice();
+        if index >= self.checkpoint.size {
+            return Err(crate::merkle::OutOfRange);
+        }
+        crate::receipt::print(
+            &mut nodes,
+            index,
+            self.checkpoint.size,
+            &self.checkpoint_note,
+        )
+    }
 }
 
 /// A target that cannot be verified at all.

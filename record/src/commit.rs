@@ -35,10 +35,41 @@ impl Commitment {
 
 /// Commits to the concatenation of `parts` under `salt`.
 pub fn commit<'a>(salt: &Salt, parts: impl IntoIterator<Item = &'a [u8]>) -> Commitment {
-    let mut hash = Sha256::new();
-    hash.update(salt.0);
+    let mut committer = Committer::new(salt);
     for part in parts {
-        hash.update(part);
+        committer.update(part);
     }
-    Commitment(format!("sha256:{}", hex::encode(hash.finalize())))
+    committer.finish()
+}
+
+/// Commits to content that arrives piece by piece.
+#[derive(Debug, Clone)]
+pub struct Committer {
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Committer {
+    /// Starts a commitment under `salt`.
+    pub fn new(salt: &Salt) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(salt.0);
+        Self { hash, bytes: 0 }
+    }
+
+    /// Adds content.
+    pub fn update(&mut self, part: &[u8]) {
+        self.hash.update(part);
+        self.bytes = self.bytes.saturating_add(part.len() as u64);
+    }
+
+    /// Bytes of content so far.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The commitment to all content added.
+    pub fn finish(self) -> Commitment {
+        Commitment(format!("sha256:{}", hex::encode(self.hash.finalize())))
+    }
 }

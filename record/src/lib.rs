@@ -20,7 +20,7 @@ mod record;
 mod score;
 
 pub use canonical::{CanonicalError, canonical_bytes};
-pub use commit::{Commitment, Salt, commit};
+pub use commit::{Commitment, Committer, Salt, commit};
 pub use decision::{Action, Decision, Effect, Mode, PolicyRef, RuleMatch, RuleOutcome, Severity};
 pub use evaluation::{DetectorRef, DetectorRun, Evaluation, Signal, Span, Verdict};
 pub use ids::{ExchangeId, RecordId};

@@ -269,7 +269,12 @@ pub enum ParseError {
 impl Record {
     /// Makes a record of the current schema.
     pub fn new(id: RecordId, ts: String, body: Body) -> Self {
-        Self { v: SCHEMA.to_owned(), id, ts, body }
+        Self {
+            v: SCHEMA.to_owned(),
+            id,
+            ts,
+            body,
+        }
     }
 
     /// The record as a JSON object, ready for the ledger to link and sign.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// A calibrated score in parts per million: 0 is 0.0, 1 000 000 is 1.0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Score(u32);
 
@@ -18,7 +20,11 @@ impl Score {
     /// # Errors
     /// [`ScoreError`] when `ppm` is over 1 000 000.
     pub fn from_ppm(ppm: u32) -> Result<Self, ScoreError> {
-        if ppm > Self::MAX.0 { Err(ScoreError { ppm }) } else { Ok(Self(ppm)) }
+        if ppm > Self::MAX.0 {
+            Err(ScoreError { ppm })
+        } else {
+            Ok(Self(ppm))
+        }
     }
 
     /// The score in parts per million.

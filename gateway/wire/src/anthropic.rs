@@ -47,9 +47,16 @@ pub(crate) fn note(heard: &mut Heard, event: &Node, frame: &mut Frame) {
 fn add_usage(heard: &mut Heard, usage: Option<&Node>) {
     let Some(usage) = usage else { return };
     let known = heard.usage.unwrap_or_default();
-    let input_tokens = usage.number_at("input_tokens").unwrap_or(known.input_tokens);
-    let output_tokens = usage.number_at("output_tokens").unwrap_or(known.output_tokens);
-    heard.usage = Some(Usage { input_tokens, output_tokens });
+    let input_tokens = usage
+        .number_at("input_tokens")
+        .unwrap_or(known.input_tokens);
+    let output_tokens = usage
+        .number_at("output_tokens")
+        .unwrap_or(known.output_tokens);
+    heard.usage = Some(Usage {
+        input_tokens,
+        output_tokens,
+    });
 }
 
 /// Ends each open content block, then the message with the stop reason `refusal`.
@@ -67,14 +74,17 @@ pub(crate) fn block_frames(heard: &Heard, released: &Progress, refusal: &Refusal
             "stop_sequence": null,
             "usage": { "input_tokens": usage.input_tokens, "output_tokens": 0 },
         });
-        push(&mut out, "message_start", &json!({ "type": "message_start", "message": message }));
+        push(
+            &mut out,
+            "message_start",
+            &json!({ "type": "message_start", "message": message }),
+        );
     }
     for index in released.parts().filter(|block| released.is_open(*block)) {
         let stop = json!({ "type": "content_block_stop", "index": index });
         push(&mut out, "content_block_stop", &stop);
     }
-    let details =
-        json!({ "type": "refusal", "category": null, "explanation": refusal.message });
+    let details = json!({ "type": "refusal", "category": null, "explanation": refusal.message });
     let end = json!({
         "type": "message_delta",
         "delta": { "stop_reason": "refusal", "stop_sequence": null, "stop_details": details },

@@ -40,10 +40,28 @@ impl Document {
         let wants_stream = matches!(root.get("stream"), Some(Node::Bool(true)));
         let usage = root.get("usage").and_then(usage_of);
         let finish = finish_of(&root).map(str::to_owned);
-        let mut gathering = Gathering { dialect, tokens, ..Gathering::default() };
+        let mut gathering = Gathering {
+            dialect,
+            tokens,
+            ..Gathering::default()
+        };
         gathering.value(None, root);
-        let Gathering { texts, slots, unscanned, .. } = gathering;
-        Ok(Self { bytes, texts, slots, unscanned, model, wants_stream, usage, finish })
+        let Gathering {
+            texts,
+            slots,
+            unscanned,
+            ..
+        } = gathering;
+        Ok(Self {
+            bytes,
+            texts,
+            slots,
+            unscanned,
+            model,
+            wants_stream,
+            usage,
+            finish,
+        })
     }
 
     /// Every text of the body in document order, one element per channel: each string that is not
@@ -98,8 +116,12 @@ impl Document {
 }
 
 fn finish_of(root: &Node) -> Option<&str> {
-    let choice = root.get("choices").and_then(|choices| choices.items().first());
-    choice.and_then(|c| c.text_at("finish_reason")).or_else(|| root.text_at("stop_reason"))
+    let choice = root
+        .get("choices")
+        .and_then(|choices| choices.items().first());
+    choice
+        .and_then(|c| c.text_at("finish_reason"))
+        .or_else(|| root.text_at("stop_reason"))
 }
 
 struct Gathering {
@@ -188,11 +210,20 @@ impl Gathering {
         let len = self.texts.get(channel).map_or(0, String::len);
         if let Some(range) = self.tokens.get(token) {
             let place = Place::Token(range.clone());
-            self.slots.push(Slot { place, channel, start: 0, len, view });
+            self.slots.push(Slot {
+                place,
+                channel,
+                start: 0,
+                len,
+                view,
+            });
         }
     }
 
     fn unread(&mut self, kind: String) {
-        self.unscanned.push(Unscanned { reason: "media_type".to_owned(), kind });
+        self.unscanned.push(Unscanned {
+            reason: "media_type".to_owned(),
+            kind,
+        });
     }
 }

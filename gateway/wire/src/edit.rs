@@ -78,8 +78,11 @@ impl<'e> Cuts<'e> {
             end: e.span.end,
             replacement: &e.replacement,
         };
-        let mut sorted: Vec<_> =
-            edits.iter().filter(|e| e.span.start < e.span.end).map(cut).collect();
+        let mut sorted: Vec<_> = edits
+            .iter()
+            .filter(|e| e.span.start < e.span.end)
+            .map(cut)
+            .collect();
         sorted.sort();
         let mut merged: Vec<Cut<'e>> = Vec::with_capacity(sorted.len());
         for cut in sorted {
@@ -97,7 +100,9 @@ impl<'e> Cuts<'e> {
     /// has put its replacement there already.
     fn within(&self, slot: &Slot) -> Vec<Cut<'e>> {
         let (start, end) = (slot.start, slot.start + slot.len);
-        let first = self.0.partition_point(|c| (c.channel, c.end) <= (slot.channel, start));
+        let first = self
+            .0
+            .partition_point(|c| (c.channel, c.end) <= (slot.channel, start));
         let reaching = self.0.iter().skip(first);
         let touching = reaching.take_while(|c| c.channel == slot.channel && c.start < end);
         touching
@@ -157,8 +162,10 @@ fn cut_embedded(source: &str, state: &Unescaper, cuts: &[Cut<'_>]) -> String {
     for segment in &segments {
         let original = source.get(segment.source.clone()).unwrap_or_default();
         let view = &segment.view;
-        let inside: Vec<_> =
-            cuts.iter().filter(|c| c.start < view.end && c.end > view.start).collect();
+        let inside: Vec<_> = cuts
+            .iter()
+            .filter(|c| c.start < view.end && c.end > view.start)
+            .collect();
         let mut kept = 0;
         for cut in &inside {
             let start = cut.start.saturating_sub(view.start);
@@ -197,7 +204,9 @@ pub(crate) fn splice(json: &str, slots: &[Slot], cuts: &Cuts<'_>) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut kept, mut keys) = (0, 0_usize);
     for slot in slots {
-        let Place::Token(token) = &slot.place else { continue };
+        let Place::Token(token) = &slot.place else {
+            continue;
+        };
         if !cuts.touches(slot) {
             continue;
         }
@@ -216,4 +225,3 @@ pub(crate) fn splice(json: &str, slots: &[Slot], cuts: &Cuts<'_>) -> String {
     out.push_str(json.get(kept..).unwrap_or_default());
     out
 }
-

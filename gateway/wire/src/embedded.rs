@@ -65,9 +65,15 @@ impl Unescaper {
             [_backslash] => Some("/"),
             [_, _] => Some("fffd"),
             [_, _, b'd' | b'D'] => Some("000"),
-            [_, _, b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..] => None,
+            []
+            | [
+                _,
+                _,
+                b'd' | b'D',
+                b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F',
+                ..,
+            ] => None,
             [_, _, rest @ ..] => "fffd".get(rest.len()..),
-            [] => None,
         }
     }
 
@@ -115,9 +121,7 @@ impl Unescaper {
         self.escape.clear();
         let is_trailing = (0xdc00..0xe000).contains(&unit);
         let unit = match self.leading.take() {
-            Some(leading) if is_trailing => {
-                0x1_0000 + ((leading - 0xd800) << 10) + (unit - 0xdc00)
-            }
+            Some(leading) if is_trailing => 0x1_0000 + ((leading - 0xd800) << 10) + (unit - 0xdc00),
             Some(_lone) => {
                 out.decoded(char::REPLACEMENT_CHARACTER, *from..*from);
                 unit
@@ -165,7 +169,11 @@ impl Decoded {
             }
             _ => {
                 let view = start..self.text.len();
-                self.segments.push(Segment { view, source, verbatim: true });
+                self.segments.push(Segment {
+                    view,
+                    source,
+                    verbatim: true,
+                });
             }
         }
     }
@@ -174,7 +182,13 @@ impl Decoded {
         let start = self.text.len();
         self.text.push(c);
         let view = start..self.text.len();
-        self.segments.push(Segment { view, source, verbatim: false });
+        self.segments.push(Segment {
+            view,
+            source,
+            verbatim: false,
+        });
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -40,11 +40,32 @@ pub(crate) struct Content {
 
 impl Frame {
     pub(crate) fn of(event: SseEvent) -> Self {
-        let SseEvent { raw, event, data, asides, complete } = event;
+        let SseEvent {
+            raw,
+            event,
+            data,
+            asides,
+            complete,
+        } = event;
         // An event that nothing ended must not run into what is sent after it.
-        let raw = if complete { raw } else { [&raw, "\n\n".as_bytes()].concat().into() };
-        let content = Content { event, data, asides, slots: Vec::new() };
-        Self { pieces: Vec::new(), terminal: false, raw, content, marks: Vec::new() }
+        let raw = if complete {
+            raw
+        } else {
+            [&raw, "\n\n".as_bytes()].concat().into()
+        };
+        let content = Content {
+            event,
+            data,
+            asides,
+            slots: Vec::new(),
+        };
+        Self {
+            pieces: Vec::new(),
+            terminal: false,
+            raw,
+            content,
+            marks: Vec::new(),
+        }
     }
 
     /// What comes after the end: no bytes, no text.
@@ -70,7 +91,12 @@ impl Frame {
     /// that an edit touches is left out.
     pub fn rewritten(&self, edits: &[Edit]) -> Vec<u8> {
         let cuts = Cuts::of(edits);
-        let Content { event, data, asides, slots } = &self.content;
+        let Content {
+            event,
+            data,
+            asides,
+            slots,
+        } = &self.content;
         let touched: Vec<&Slot> = slots.iter().filter(|slot| cuts.touches(slot)).collect();
         if touched.is_empty() {
             return self.raw.to_vec();

@@ -75,8 +75,13 @@ pub(crate) enum Node {
 
 impl Node {
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        let Self::Map(members) = self else { return None };
-        members.iter().find(|(name, _)| name.text == key).map(|(_, value)| value)
+        let Self::Map(members) = self else {
+            return None;
+        };
+        members
+            .iter()
+            .find(|(name, _)| name.text == key)
+            .map(|(_, value)| value)
     }
 
     pub(crate) fn text_at(&self, key: &str) -> Option<&str> {
@@ -91,11 +96,19 @@ impl Node {
     }
 
     pub(crate) fn text(&self) -> Option<&str> {
-        if let Self::Text(leaf) = self { Some(&leaf.text) } else { None }
+        if let Self::Text(leaf) = self {
+            Some(&leaf.text)
+        } else {
+            None
+        }
     }
 
     pub(crate) fn items(&self) -> &[Self] {
-        if let Self::List(items) = self { items } else { &[] }
+        if let Self::List(items) = self {
+            items
+        } else {
+            &[]
+        }
     }
 }
 
@@ -119,9 +132,16 @@ pub(crate) fn parse_bytes(bytes: &[u8], limits: &Limits) -> Result<Tree, BodyErr
 pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Tree, BodyError> {
     let state = State::new(limits);
     let mut source = serde_json::Deserializer::from_str(text);
-    let root = Seed { state: &state, depth: 0 }.deserialize(&mut source);
+    let root = Seed {
+        state: &state,
+        depth: 0,
+    }
+    .deserialize(&mut source);
     match root.and_then(|root| source.end().map(|()| root)) {
-        Ok(root) => Ok(Tree { root, tokens: string_tokens(text) }),
+        Ok(root) => Ok(Tree {
+            root,
+            tokens: string_tokens(text),
+        }),
         Err(error) => Err(located(text, &error, state.fault.into_inner())),
     }
 }
@@ -129,7 +149,10 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Tree, BodyError> {
 fn located(text: &str, error: &serde_json::Error, fault: Option<BodyFault>) -> BodyError {
     let fault = fault.unwrap_or_else(|| {
         let said = error.to_string();
-        let what = said.rfind(" at line ").and_then(|end| said.get(..end)).unwrap_or(&said);
+        let what = said
+            .rfind(" at line ")
+            .and_then(|end| said.get(..end))
+            .unwrap_or(&said);
         BodyFault::Syntax(what.to_owned())
     });
     let line = error.line().max(1);
@@ -139,14 +162,24 @@ fn located(text: &str, error: &serde_json::Error, fault: Option<BodyFault>) -> B
         line_start += memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
     }
     let column = error.column().max(1);
-    BodyError { fault, line, column, offset: (line_start + column - 1).min(text.len()) }
+    BodyError {
+        fault,
+        line,
+        column,
+        offset: (line_start + column - 1).min(text.len()),
+    }
 }
 
 fn at_offset(fault: BodyFault, bytes: &[u8], offset: usize) -> BodyError {
     let before = bytes.get(..offset).unwrap_or_default();
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
     let line = 1 + memchr::memchr_iter(b'\n', before).count();
-    BodyError { fault, line, column: 1 + offset - line_start, offset }
+    BodyError {
+        fault,
+        line,
+        column: 1 + offset - line_start,
+        offset,
+    }
 }
 
 /// Where the string tokens of valid JSON are.
@@ -181,7 +214,12 @@ struct State<'l> {
 
 impl<'l> State<'l> {
     fn new(limits: &'l Limits) -> Self {
-        Self { limits, values: Cell::new(0), tokens: Cell::new(0), fault: RefCell::new(None) }
+        Self {
+            limits,
+            values: Cell::new(0),
+            tokens: Cell::new(0),
+            fault: RefCell::new(None),
+        }
     }
 
     fn refuse<E: serde::de::Error>(&self, fault: BodyFault) -> E {
@@ -217,7 +255,10 @@ impl Seed<'_> {
         if self.depth >= limit {
             return Err(self.state.refuse(BodyFault::TooDeep { limit }));
         }
-        Ok(Self { state: self.state, depth: self.depth + 1 })
+        Ok(Self {
+            state: self.state,
+            depth: self.depth + 1,
+        })
     }
 }
 
@@ -245,7 +286,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Node, E> {
-        self.state.count().map(|()| Node::Number(u64::try_from(value).ok()))
+        self.state
+            .count()
+            .map(|()| Node::Number(u64::try_from(value).ok()))
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Node, E> {

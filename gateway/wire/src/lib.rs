@@ -13,6 +13,7 @@
 //! [`Frame`]s. What a caller is told in place of an answer: [`Refusal`].
 
 mod anthropic;
+mod channels;
 mod dialect;
 mod document;
 mod edit;

@@ -36,7 +36,10 @@ pub(crate) fn kind_of_url(key: Option<&str>, text: &str) -> Option<(String, usiz
     if !is_base64(data) {
         return None;
     }
-    Some((plain(media_type.split(';').next().unwrap_or_default()), comma + 1))
+    Some((
+        plain(media_type.split(';').next().unwrap_or_default()),
+        comma + 1,
+    ))
 }
 
 /// Only what is base64 from end to end can be nothing else; anything else is text to scan.

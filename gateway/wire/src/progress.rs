@@ -32,7 +32,10 @@ impl Heard {
     }
 
     pub(crate) fn model_name(&self) -> &str {
-        self.model.as_deref().filter(|model| is_name(model)).unwrap_or("unknown")
+        self.model
+            .as_deref()
+            .filter(|model| is_name(model))
+            .unwrap_or("unknown")
     }
 }
 
@@ -97,5 +100,8 @@ pub(crate) fn usage_of(node: &Node) -> Option<Usage> {
     if input.is_none() && output.is_none() {
         return None;
     }
-    Some(Usage { input_tokens: input.unwrap_or(0), output_tokens: output.unwrap_or(0) })
+    Some(Usage {
+        input_tokens: input.unwrap_or(0),
+        output_tokens: output.unwrap_or(0),
+    })
 }

@@ -94,7 +94,11 @@ impl RefusalKind {
     }
 
     fn rules(&self) -> &[String] {
-        if let Self::Blocked { rules } = self { rules } else { &[] }
+        if let Self::Blocked { rules } = self {
+            rules
+        } else {
+            &[]
+        }
     }
 }
 
@@ -138,8 +142,10 @@ fn inner_error(refusal: &Refusal<'_>) -> Value {
         return json!({ "code": refusal.kind.code(), "exchange": refusal.exchange });
     };
     let filtered = json!({ "filtered": true, "detected": true });
-    let results: Map<String, Value> =
-        rules.iter().map(|rule| (rule.clone(), filtered.clone())).collect();
+    let results: Map<String, Value> = rules
+        .iter()
+        .map(|rule| (rule.clone(), filtered.clone()))
+        .collect();
     json!({
         "code": "PolicyViolation",
         "exchange": refusal.exchange,
@@ -162,7 +168,10 @@ pub(crate) fn reference(refusal: &Refusal<'_>) -> Value {
 /// The comment that names the exchange and its decision on a stream. Clients skip comments.
 pub fn decision_comment(exchange: &str, decision: &str) -> Vec<u8> {
     let plain = |text: &str| text.replace(char::is_control, "");
-    format!(": countersign exchange={} decision={}\n\n", plain(exchange), plain(decision))
-        .into_bytes()
+    format!(
+        ": countersign exchange={} decision={}\n\n",
+        plain(exchange),
+        plain(decision)
+    )
+    .into_bytes()
 }
-

@@ -130,7 +130,11 @@ impl SseDecoder {
         let blank = self.read_line(stop)?;
         self.at = next;
         self.line = next;
-        if blank { self.event(next, true).map(Some) } else { Ok(None) }
+        if blank {
+            self.event(next, true).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Reads the line that ends at `stop`; says whether it is blank.
@@ -150,8 +154,18 @@ impl SseDecoder {
         }
         let raw = self.buffer.split_to(end).freeze();
         (self.at, self.line) = (0, 0);
-        let Fields { event, data, asides } = std::mem::take(&mut self.fields);
-        Ok(SseEvent { raw, event, data: data.unwrap_or_default(), asides, complete })
+        let Fields {
+            event,
+            data,
+            asides,
+        } = std::mem::take(&mut self.fields);
+        Ok(SseEvent {
+            raw,
+            event,
+            data: data.unwrap_or_default(),
+            asides,
+            complete,
+        })
     }
 }
 
@@ -170,11 +184,11 @@ impl Fields {
             "event" => {
                 // The last name counts; an earlier one is forwarded with it, so it is kept.
                 let earlier = self.event.replace(value.to_owned());
-                self.asides.extend(earlier.map(|name| format!("event: {name}")));
+                self.asides
+                    .extend(earlier.map(|name| format!("event: {name}")));
             }
             _ if line.is_empty() => {}
             _ => self.asides.push(line.to_owned()),
         }
     }
 }
-

@@ -1,21 +1,17 @@
 //! Events to frames: which text belongs to which channel, and how far the answer is.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use countersign_record::Usage;
 
-use crate::edit::{Place, Slot, View};
-use crate::embedded::Unescaper;
-use crate::frame::{Content, Frame, Piece};
+use crate::channels::{Channels, Page};
+use crate::edit::{Place, View};
+use crate::frame::{Content, Frame};
 use crate::json::{Leaf, Node, Tree, parse};
 use crate::known_keys::{is_embedded_json, is_known, is_structural};
 use crate::progress::{Heard, Mark, Progress, usage_of};
 use crate::{BodyError, Dialect, Limits, Refusal, SseEvent, anthropic, openai, refusal_body};
 
-/// Channel of ids, roles, types, names of events and whatever else does not continue from event
-/// to event.
-const META: &str = "meta";
 const DONE: &str = "[DONE]";
 
 /// Why an event is no frame. Nothing of it may be forwarded.
@@ -142,11 +138,15 @@ impl StreamReader {
     fn read_framing(&mut self, frame: &mut Frame) -> Result<(), StreamError> {
         let limits = &self.limits;
         let Content { event, asides, .. } = &frame.content;
-        let lines = asides.iter().enumerate().map(|(i, line)| (Place::Aside(i), line.as_str()));
+        let lines = asides
+            .iter()
+            .enumerate()
+            .map(|(i, line)| (Place::Aside(i), line.as_str()));
         let name = event.iter().map(|name| (Place::Name, name.as_str()));
         let mut page = Page::default();
         for (place, text) in lines.chain(name) {
-            self.channels.meta(&mut page, (place, View::Plain), text, limits)?;
+            self.channels
+                .meta(&mut page, (place, View::Plain), text, limits)?;
         }
         page.onto(frame);
         Ok(())
@@ -163,7 +163,12 @@ impl StreamReader {
         let mut page = Page::default();
         if self.dialect == Dialect::Raw && !looks_like_json(data) {
             let channel = self.channels.of("data", &self.limits)?;
-            self.channels.add(&mut page, (Place::Data, View::Plain), channel, data.to_owned());
+            self.channels.add(
+                &mut page,
+                (Place::Data, View::Plain),
+                channel,
+                data.to_owned(),
+            );
             page.onto(frame);
             return Ok(());
         }
@@ -248,20 +253,6 @@ fn push_index(path: &mut String, index: u64) {
     let _ = write!(path, "[{index}]");
 }
 
-/// The pieces and slots of one event, as they are found.
-#[derive(Debug, Default)]
-struct Page {
-    pieces: Vec<Piece>,
-    slots: Vec<Slot>,
-}
-
-impl Page {
-    fn onto(self, frame: &mut Frame) {
-        frame.pieces.extend(self.pieces);
-        frame.content.slots.extend(self.slots);
-    }
-}
-
 struct Walk<'w> {
     dialect: Dialect,
     limits: &'w Limits,
@@ -311,7 +302,8 @@ impl Walk<'_> {
             return Ok(());
         }
         let place = self.place(name);
-        self.channels.meta(self.page, (place, View::Key), &name.text, self.limits)
+        self.channels
+            .meta(self.page, (place, View::Key), &name.text, self.limits)
     }
 
     fn text(&mut self, path: &str, key: Option<&str>, leaf: &Leaf) -> Result<(), StreamError> {
@@ -320,7 +312,9 @@ impl Walk<'_> {
         }
         let place = self.place(leaf);
         if key.is_some_and(is_structural) {
-            return self.channels.meta(self.page, (place, View::Plain), &leaf.text, self.limits);
+            return self
+                .channels
+                .meta(self.page, (place, View::Plain), &leaf.text, self.limits);
         }
         let channel = self.channels.of(path, self.limits)?;
         let (view, text) = if key.is_some_and(is_embedded_json) {
@@ -336,84 +330,12 @@ impl Walk<'_> {
     }
 
     fn place(&self, leaf: &Leaf) -> Place {
-        Place::Token(self.tree.tokens.get(leaf.token).cloned().unwrap_or_default())
-    }
-}
-
-/// The channels of a stream, and how long each is.
-#[derive(Debug, Default)]
-struct Channels {
-    by_path: HashMap<String, usize>,
-    states: Vec<State>,
-    /// Where in the meta channel each value was first seen.
-    seen: HashMap<String, usize>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    len: usize,
-    unescaper: Unescaper,
-}
-
-impl Channels {
-    fn of(&mut self, path: &str, limits: &Limits) -> Result<usize, StreamError> {
-        if let Some(channel) = self.by_path.get(path) {
-            return Ok(*channel);
-        }
-        let (channel, limit) = (self.states.len(), limits.channels_max);
-        if channel >= limit {
-            return Err(StreamError::TooManyChannels { limit });
-        }
-        self.by_path.insert(path.to_owned(), channel);
-        self.states.push(State::default());
-        Ok(channel)
-    }
-
-    fn unescape(&mut self, channel: usize, source: &str) -> (Unescaper, String) {
-        match self.states.get_mut(channel) {
-            Some(state) => {
-                let before = state.unescaper.clone();
-                (before, state.unescaper.feed(source).text)
-            }
-            None => (Unescaper::default(), source.to_owned()),
-        }
-    }
-
-    fn add(&mut self, page: &mut Page, origin: (Place, View), channel: usize, text: String) {
-        let (place, view) = origin;
-        let Some(state) = self.states.get_mut(channel) else { return };
-        let start = state.len;
-        state.len += text.len();
-        page.slots.push(Slot { place, channel, start, len: text.len(), view });
-        page.pieces.push(Piece { channel, start, text });
-    }
-
-    /// A value seen before is not scanned again, but is redacted again.
-    fn meta(
-        &mut self,
-        page: &mut Page,
-        origin: (Place, View),
-        text: &str,
-        limits: &Limits,
-    ) -> Result<(), StreamError> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        let channel = self.of(META, limits)?;
-        let (place, view) = origin;
-        let len = text.len();
-        if let Some(start) = self.seen.get(text).copied() {
-            page.slots.push(Slot { place, channel, start, len, view });
-            return Ok(());
-        }
-        let Some(state) = self.states.get_mut(channel) else { return Ok(()) };
-        let start = state.len;
-        state.len += len + 1;
-        if self.seen.len() < limits.meta_values_max {
-            self.seen.insert(text.to_owned(), start);
-        }
-        page.slots.push(Slot { place, channel, start, len, view });
-        page.pieces.push(Piece { channel, start, text: format!("{text}\n") });
-        Ok(())
+        Place::Token(
+            self.tree
+                .tokens
+                .get(leaf.token)
+                .cloned()
+                .unwrap_or_default(),
+        )
     }
 }

@@ -1,0 +1,223 @@
+//! The command line, as people read it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// AI decision audit and compliance gateway.
+///
+/// Put it in front of a model API by changing one base URL. Every request and response is
+/// classified, your policy decides, the decision is signed into a ledger that anyone can verify
+/// offline, and reports come out of the verified ledger.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    after_help = "Start with `countersign demo`."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See the whole product work, on this machine, with a stand-in model
+    Demo(DemoArgs),
+    /// Run the gateway
+    Serve(ServeArgs),
+    /// Classify JSON Lines of text
+    Classify(ClassifyArgs),
+    /// Verify a ledger offline
+    Verify(VerifyArgs),
+    /// Write the receipt of a record to a file
+    Receipt(ReceiptArgs),
+    /// Make or show the ledger's keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Check, test or explain a policy document
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Write a report over the verified ledger
+    Report(ReportArgs),
+    /// Check or print the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where to leave the data and the reports; must be empty or absent
+    #[arg(long, default_value = "countersign-demo")]
+    pub(crate) out: PathBuf,
+    /// Keep the gateway and the stand-in model running until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep_serving: bool,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct ServeArgs {
+    /// Configuration file (YAML); without one, ./countersign.yaml and /etc/countersign/ are tried
+    #[arg(long, env = "COUNTERSIGN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Base URL of the model API; with this no file is needed
+    #[arg(long)]
+    pub(crate) upstream: Option<String>,
+    /// Address of the data port
+    #[arg(long)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Address of the admin port
+    #[arg(long)]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Data directory (ledger, keys, reports)
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SideArg {
+    Input,
+    Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyArgs {
+    /// Judge as a request or as an answer
+    #[arg(long, value_enum, default_value = "input")]
+    pub(crate) side: SideArg,
+    /// Folder of another model of the same format
+    #[arg(long)]
+    pub(crate) model: Option<PathBuf>,
+    /// Device to run on
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub(crate) device: DeviceArg,
+    /// JSON Lines with "id" and "text"; standard input without one
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceArg {
+    Cpu,
+    Cuda,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextOrJson {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Data directory or tile directory
+    pub(crate) target: PathBuf,
+    /// Verifier key, or a file that holds it; never taken from the target
+    #[arg(long)]
+    pub(crate) key: String,
+    /// An older checkpoint that the ledger must extend
+    #[arg(long, value_name = "CHECKPOINT_FILE")]
+    pub(crate) since: Option<PathBuf>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiptArgs {
+    /// Exchange id or record id
+    pub(crate) id: String,
+    /// File for the receipt (C2SP tlog-proof); the record goes beside it with `.entry.json`
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Data directory
+    #[arg(long, default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key pair for a new ledger
+    Init {
+        /// Data directory
+        #[arg(long, default_value = "countersign-data")]
+        data: PathBuf,
+        /// Name of the ledger, a URL without scheme
+        #[arg(long, default_value = config_origin())]
+        origin: String,
+    },
+    /// Print the verifier key, to be given to auditors
+    Show {
+        /// Data directory
+        #[arg(long, default_value = "countersign-data")]
+        data: PathBuf,
+    },
+}
+
+fn config_origin() -> &'static str {
+    crate::config::DEFAULT_ORIGIN
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Load a policy document and say what it holds, or what is wrong with it
+    Check {
+        /// The document; the shipped default policy without one
+        file: Option<PathBuf>,
+    },
+    /// Run the tests inside a policy document
+    Test {
+        /// The document; the shipped default policy without one
+        file: Option<PathBuf>,
+    },
+    /// Print the shipped default policy
+    Show,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Json,
+    Csv,
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// log-extract (R1) or integrity (R15)
+    #[arg(value_name = "TYPE")]
+    pub(crate) kind: String,
+    /// From this instant (RFC 3339)
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Until this instant (RFC 3339)
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// One format; all of them without this
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ReportFormat>,
+    /// Directory for the report
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Data directory
+    #[arg(long, default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+    /// Verifier key or a file that holds it; the data directory's own without this
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether a configuration is valid, and where it is not
+    Check {
+        /// Configuration file
+        #[arg(long, env = "COUNTERSIGN_CONFIG")]
+        config: Option<PathBuf>,
+    },
+    /// Print the effective configuration with secrets hidden
+    Print {
+        /// Configuration file
+        #[arg(long, env = "COUNTERSIGN_CONFIG")]
+        config: Option<PathBuf>,
+    },
+}

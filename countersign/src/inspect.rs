@@ -1,0 +1,136 @@
+//! `verify` and `receipt`: the ledger as an outsider sees it.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use countersign_ledger::verify::{self, Verification};
+use countersign_ledger::{Checkpoint, VerifierKey};
+use countersign_record::Record;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::{ReceiptArgs, TextOrJson, VerifyArgs};
+use crate::exit::{BAD_DATA, FINDING, UNAVAILABLE, fail};
+
+pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let key = key(&args.key)?;
+    let since = args
+        .since
+        .as_deref()
+        .map(|path| checkpoint(path, &key))
+        .transpose()?;
+    let found = checked(&args.target, &key, since.as_ref())?;
+    match args.format {
+        TextOrJson::Text => print!("{}", verify::to_text(&found)),
+        TextOrJson::Json => println!("{}", verify::to_json(&found)),
+    }
+    Ok(if found.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FINDING)
+    })
+}
+
+/// Verifies with a progress bar on a terminal.
+pub(crate) fn checked(
+    target: &Path,
+    key: &VerifierKey,
+    since: Option<&Checkpoint>,
+) -> anyhow::Result<Verification> {
+    let bar = progress("verifying");
+    let mut tell = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let found = verify::verify_with_progress(target, key, since, &mut tell);
+    bar.finish_and_clear();
+    found.map_err(|e| fail(BAD_DATA, e.to_string()))
+}
+
+/// A bar with rate and time left; silent when nobody watches.
+pub(crate) fn progress(what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let template = "{msg} {wide_bar} {pos}/{len} {per_sec} {eta}";
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_message(what)
+}
+
+/// A verifier key, given as itself or as a file.
+pub(crate) fn key(given: &str) -> anyhow::Result<VerifierKey> {
+    let path = Path::new(given);
+    let text = if path.is_file() {
+        std::fs::read_to_string(path).map_err(|e| fail(BAD_DATA, format!("{given}: {e}")))?
+    } else {
+        given.to_owned()
+    };
+    text.trim()
+        .parse()
+        .map_err(|e| fail(BAD_DATA, format!("verifier key: {e}")))
+}
+
+fn checkpoint(path: &Path, key: &VerifierKey) -> anyhow::Result<Checkpoint> {
+    let shown = path.display();
+    let note =
+        std::fs::read_to_string(path).map_err(|e| fail(BAD_DATA, format!("{shown}: {e}")))?;
+    Checkpoint::open(&note, key).map_err(|e| fail(BAD_DATA, format!("{shown}: {e}")))
+}
+
+/// Makes a receipt from the data directory's own files; no gateway need run.
+pub(crate) fn receipt(args: &ReceiptArgs) -> anyhow::Result<ExitCode> {
+    let key = key(&args.data.join("keys/ledger.vkey").display().to_string())?;
+    let range = checked(&args.data, &key, None)?
+        .into_range()
+        .map_err(|found| {
+            let first = found
+                .faults
+                .first()
+                .map(|f| format!("{}: {}", f.place, f.detail));
+            fail(
+                FINDING,
+                format!("the ledger does not verify: {}", first.unwrap_or_default()),
+            )
+        })?;
+    let mut written = 0;
+    for (index, entry) in range
+        .entries()
+        .filter(|(_, entry)| speaks_of(entry, &args.id))
+    {
+        let receipt = range
+            .receipt(index)
+            .map_err(|e| fail(BAD_DATA, e.to_string()))?;
+        let out = if written == 0 {
+            args.out.clone()
+        } else {
+            args.out.with_extension(format!("{written}.tlog-proof"))
+        };
+        write(&out, receipt.as_bytes())?;
+        write(&out.with_extension("entry.json"), entry)?;
+        println!("{} (index {index})", out.display());
+        written += 1;
+    }
+    if written == 0 {
+        return Err(fail(
+            FINDING,
+            format!("no published record has the id {}", args.id),
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    std::fs::write(path, bytes).map_err(|e| fail(UNAVAILABLE, format!("{}: {e}", path.display())))
+}
+
+fn speaks_of(entry: &[u8], id: &str) -> bool {
+    use countersign_record::Body;
+    Record::from_entry(entry).is_ok_and(|record| {
+        let of_exchange = match &record.body {
+            Body::Decision(decision) => decision.exchange.to_string() == id,
+            Body::Genesis(_) | Body::Change(_) | Body::Heartbeat(_) | Body::Gap(_) => false,
+        };
+        of_exchange || record.id.to_string() == id
+    })
+}

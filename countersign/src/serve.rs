@@ -1,0 +1,238 @@
+//! `serve`: start, tell the ledger, serve, drain.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use countersign_gateway::admin::{self, Admin};
+use countersign_gateway::evidence::Evidence;
+use countersign_gateway::exchange::Gateway;
+use countersign_gateway::{now, server};
+use countersign_record::{Body, Change, Gap, Genesis, Heartbeat};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cli::ServeArgs;
+use crate::compose::{self, Parts};
+use crate::config::Config;
+use crate::exit::{UNAVAILABLE, fail};
+
+/// Time between signs of life.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the gateway until SIGTERM or Ctrl-C.
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::effective(args)?;
+    runtime()?.block_on(async {
+        let running = Running::start(&config).await?;
+        eprintln!("countersign: listening on http://{}", running.data);
+        eprintln!("countersign: admin on http://{}", running.admin);
+        eprintln!("countersign: verifier key {}", running.verifier);
+        eprintln!("countersign: point your client here, for example");
+        eprintln!("    export OPENAI_BASE_URL=http://{}/v1", running.data);
+        eprintln!("    export ANTHROPIC_BASE_URL=http://{}", running.data);
+        reload_on_hangup(args.clone(), Arc::clone(&running.gateway));
+        stop_signal().await;
+        eprintln!("countersign: draining");
+        running.stop().await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The runtime of every command that serves.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| fail(UNAVAILABLE, format!("no runtime: {e}")))
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) data: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) verifier: String,
+    pub(crate) gateway: Arc<Gateway>,
+    ledger: countersign_ledger::Ledger,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts everything that `config` asks for; the ledger knows of it before the port opens.
+    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let data = listener(config.listen).await?;
+        let admin_listener = listener(config.admin).await?;
+        let data_address = data.local_addr()?;
+        let admin_address = admin_listener.local_addr()?;
+        let parts = compose::parts(config, Some(format!("http://{admin_address}")))?;
+        announce(&parts).await?;
+        let Parts {
+            gateway,
+            ledger,
+            verifier,
+            ..
+        } = parts;
+        let (stop, stopped) = watch::channel(false);
+        let admin = Admin {
+            gateway: Arc::clone(&gateway),
+            tiles: config.ledger.dir.join("ledger"),
+            verifier_key: verifier.to_string(),
+        };
+        let tasks = vec![
+            tokio::spawn(server::serve(data, Arc::clone(&gateway), stopped.clone())),
+            tokio::spawn(admin::serve(admin_listener, admin, stopped.clone())),
+            tokio::spawn(beat(Arc::clone(&gateway), stopped)),
+        ];
+        let verifier = verifier.to_string();
+        let (data, admin) = (data_address, admin_address);
+        Ok(Self {
+            data,
+            admin,
+            verifier,
+            gateway,
+            ledger,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Stops accepting, finishes what is open, publishes a last checkpoint.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        // Nobody listens any more only when every task has ended.
+        drop(self.stop.send(true));
+        for task in self.tasks {
+            task.await?;
+        }
+        self.ledger
+            .close()
+            .await
+            .map_err(|e| fail(UNAVAILABLE, format!("ledger: {e}")))
+    }
+}
+
+async fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    server::bind(address)
+        .await
+        .map_err(|e| fail(UNAVAILABLE, format!("{address}: {e}")))
+}
+
+/// Tells the ledger what is in force from now on, and what may be missing.
+async fn announce(parts: &Parts) -> anyhow::Result<()> {
+    let evidence = &parts.gateway.evidence;
+    let mut bodies = Vec::new();
+    if parts.recovery.entries == 0 {
+        let software_version = env!("CARGO_PKG_VERSION").to_owned();
+        bodies.push(Body::Genesis(Genesis {
+            software: "countersign".to_owned(),
+            software_version,
+        }));
+    } else if !parts.recovery.clean_stop {
+        bodies.push(Body::Gap(Gap {
+            cause: "unclean_stop".to_owned(),
+            from: None,
+            to: now(),
+            detail: "The last run did not end by itself. Exchanges that were open then have no \
+                     output record; nothing of them was released without one."
+                .to_owned(),
+            exchanges: Vec::new(),
+        }));
+    }
+    bodies.extend(in_force(&parts.gateway, "start"));
+    for body in bodies {
+        evidence
+            .note(body)
+            .await
+            .map_err(|e| fail(UNAVAILABLE, format!("ledger: {e}")))?;
+    }
+    Ok(())
+}
+
+/// One change record for each model and policy in force.
+fn in_force(gateway: &Gateway, actor: &str) -> Vec<Body> {
+    let change = |subject: &str, name: String, after: String| {
+        Body::Change(Change {
+            subject: subject.to_owned(),
+            name,
+            before: None,
+            after,
+            actor: actor.to_owned(),
+            reason: "put in force".to_owned(),
+        })
+    };
+    let models = gateway
+        .judge
+        .inspector()
+        .detectors()
+        .into_iter()
+        .map(|d| change("model", format!("{}@{}", d.id, d.version), d.digest));
+    let routes = gateway.routes.load();
+    let mut policies: Vec<_> = routes
+        .iter()
+        .map(|r| r.policy.reference().clone())
+        .collect();
+    policies.dedup();
+    let policies = policies
+        .into_iter()
+        .map(|p| change("policy", format!("{}@{}", p.id, p.version), p.digest));
+    models.chain(policies).collect()
+}
+
+async fn beat(gateway: Arc<Gateway>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(HEARTBEAT_EVERY) => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        let exchanges = gateway.metrics.accepted.load(Ordering::Relaxed);
+        let open = u64::try_from(gateway.metrics.open.get()).unwrap_or(0);
+        let evidence: &Evidence = &gateway.evidence;
+        if let Err(error) = evidence
+            .note(Body::Heartbeat(Heartbeat { exchanges, open }))
+            .await
+        {
+            tracing::error!(%error, "no heartbeat could be recorded");
+        }
+    }
+}
+
+/// SIGHUP: an invalid file is refused whole, and the last good one keeps serving.
+fn reload_on_hangup(args: ServeArgs, gateway: Arc<Gateway>) {
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            return;
+        };
+        while hangup.recv().await.is_some() {
+            match Config::effective(&args).and_then(|config| compose::routes(&config)) {
+                Ok(routes) => {
+                    gateway.routes.store(Arc::new(routes));
+                    for body in in_force(&gateway, "operator:reload") {
+                        if let Err(error) = gateway.evidence.note(body).await {
+                            tracing::error!(%error, "a reload could not be recorded");
+                        }
+                    }
+                    eprintln!("countersign: reloaded");
+                }
+                Err(error) => eprintln!("countersign: not reloaded: {error:#}"),
+            }
+        }
+    });
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}

@@ -1,0 +1,469 @@
+//! The life of one exchange, top to bottom.
+//!
+//! `bytes -> Exchange -> Window -> Signal -> Verdict -> Decision -> Action -> Record -> release`
+//!
+//! [`Gateway::exchange`] is the main flow of the product. Each step is one call; a step that fails
+//! ends the exchange with a refusal in the caller's dialect, and the record says so.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bytes::Bytes;
+use countersign_classifiers::PatternDetector;
+use countersign_record::{
+    Action, Commitment, Delivery, ExchangeId, Finish, ModelRef, Side, Timeline, Usage,
+};
+use countersign_wire::{Dialect, RefusalKind};
+use http::header::{AUTHORIZATION, UPGRADE};
+use http::{HeaderMap, Request, Response, request};
+
+use crate::body::{Body, BoxError};
+use crate::clock::{new_exchange_id, now};
+use crate::evidence::{Evidence, EvidenceFault, Finding, Observed, effect_name};
+use crate::intake::{self, Content};
+use crate::judge::{Circumstances, Disposition, Judge, Judgement};
+use crate::limits::Limits;
+use crate::metrics::{Metrics, RequestLabels};
+use crate::permit::Permitted;
+use crate::refusal::{self, Fault};
+use crate::route::{Route, Unreadable};
+use crate::upstream::{self, Upstream, UpstreamFault};
+
+/// Everything an exchange needs, made once at start.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Routes in order; replaced whole on reload.
+    pub routes: arc_swap::ArcSwap<Vec<Arc<Route>>>,
+    /// Detectors and policy.
+    pub judge: Judge,
+    /// The pattern detector once more, for what a stream must hold back.
+    pub patterns: Arc<PatternDetector>,
+    /// The way into the ledger.
+    pub evidence: Evidence,
+    /// The way to the upstreams.
+    pub upstream: Upstream,
+    /// Bounds.
+    pub limits: Limits,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Where receipts can be had, for the header; without trailing slash.
+    pub receipts: Option<String>,
+}
+
+/// One request and its response, as far as it is known.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Its id.
+    pub id: ExchangeId,
+    /// The route that serves it.
+    pub route: Arc<Route>,
+    /// The dialect its caller speaks.
+    pub dialect: Dialect,
+    /// Method and path, for records.
+    pub operation: String,
+    /// Whether the response is a stream.
+    pub stream: bool,
+    /// The model asked and the model that answered.
+    pub model: ModelRef,
+    /// Commitment to the caller's credential.
+    pub principal: Option<Commitment>,
+    /// When things happened.
+    pub times: Timeline,
+    /// The vendor's own request id.
+    pub vendor_request_id: Option<String>,
+    /// The effect of the input side's decision, for the response header.
+    pub input_effect: &'static str,
+    began: Instant,
+    upstream_began: Option<Instant>,
+}
+
+impl Gateway {
+    /// Serves one request. Always answers, in the caller's dialect.
+    pub async fn exchange<B>(self: Arc<Self>, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        self.metrics.accepted.fetch_add(1, Ordering::Relaxed);
+        let (head, body) = request.into_parts();
+        let dialect = Dialect::of_path(head.uri.path());
+        let Some(route) = self.route(head.uri.path()) else {
+            let fault = Fault::new(RefusalKind::NotFound, "No route serves this path.");
+            return fault.response(dialect, new_exchange_id(), None);
+        };
+        let mut exchange = self.open(route, dialect, &head);
+        self.metrics.open.inc();
+        let response = match Arc::clone(&self).carry(&mut exchange, head, body).await {
+            Ok(response) => response,
+            Err(fault) => fault.response(
+                dialect,
+                exchange.id,
+                Some(exchange.route.policy.reference()),
+            ),
+        };
+        self.metrics.open.dec();
+        self.count(&exchange, response.status().as_u16());
+        self.sign_post(&exchange, response)
+    }
+
+    /// The flow: take in, judge, record, forward, release.
+    async fn carry<B>(
+        self: Arc<Self>,
+        exchange: &mut Exchange,
+        head: request::Parts,
+        body: B,
+    ) -> Result<Response<Body>, Fault>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        let mut observed = self.evidence.observe();
+        let content = match self.take_in(&head, exchange.dialect, body).await {
+            Ok(content) => content,
+            Err(fault) => return Err(self.refused(exchange, observed, fault).await),
+        };
+        exchange.describe(&content);
+        let texts = input_texts(&content, &head);
+        observed.received(&content.bytes());
+        observed.scanned(texts.iter().map(String::as_str));
+        observed.unscanned(content.unscanned());
+
+        let circumstances = exchange.circumstances(Side::Input, &content);
+        let judgement = self
+            .judge
+            .judge(
+                &exchange.route,
+                Arc::clone(&texts),
+                &circumstances,
+                &self.limits,
+            )
+            .await;
+        exchange.input_effect = effect_name(judgement.decision.effect);
+
+        let outgoing = match outgoing(exchange, &head, &content, &judgement) {
+            Ok(outgoing) => outgoing,
+            Err(fault) => return Err(self.refused(exchange, observed, fault).await),
+        };
+        let permitted = self.permit(exchange, observed, judgement, outgoing).await?;
+
+        exchange.times.upstream_sent = Some(now());
+        exchange.upstream_began = Some(Instant::now());
+        match self.upstream.send(permitted).await {
+            Ok(answer) => self.release(exchange, answer).await,
+            Err(fault) => Err(self.upstream_failed(exchange, &fault).await),
+        }
+    }
+
+    fn route(&self, path: &str) -> Option<Arc<Route>> {
+        self.routes
+            .load()
+            .iter()
+            .find(|route| route.matches(path))
+            .map(Arc::clone)
+    }
+
+    fn open(&self, route: Arc<Route>, dialect: Dialect, head: &request::Parts) -> Exchange {
+        // The path of an unknown dialect may hold content; a record holds none.
+        let path = match dialect {
+            Dialect::OpenAiChat | Dialect::AnthropicMessages => head.uri.path(),
+            Dialect::Raw => route.pattern.as_str(),
+        };
+        let credential = head
+            .headers
+            .get(AUTHORIZATION)
+            .or_else(|| head.headers.get("x-api-key"));
+        Exchange {
+            id: new_exchange_id(),
+            dialect,
+            operation: format!(
+                "{} {}",
+                head.method,
+                path.chars().take(200).collect::<String>()
+            ),
+            stream: false,
+            model: ModelRef {
+                vendor: route.vendor.clone(),
+                ..ModelRef::default()
+            },
+            principal: credential.map(|c| self.evidence.salts().principal(c.as_bytes())),
+            times: Timeline {
+                received: now(),
+                ..Timeline::default()
+            },
+            vendor_request_id: None,
+            input_effect: "not-evaluated",
+            began: Instant::now(),
+            upstream_began: None,
+            route,
+        }
+    }
+
+    async fn take_in<B>(
+        &self,
+        head: &request::Parts,
+        dialect: Dialect,
+        body: B,
+    ) -> Result<Content, Fault>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        if head.headers.contains_key(UPGRADE) {
+            let message = "Protocol upgrades are not supported on this route.";
+            return Err(Fault::new(RefusalKind::Unsupported, message));
+        }
+        let limits = &self.limits;
+        let bytes = intake::read(body, limits, limits.body_read_max).await;
+        let bytes = bytes.map_err(|fault| Fault::of_request(&fault))?;
+        let bytes = intake::decode(bytes, &head.headers, limits).await;
+        let bytes = bytes.map_err(|fault| Fault::of_request(&fault))?;
+        let content = intake::parse(bytes, &head.headers, dialect, limits);
+        content.map_err(|fault| Fault::of_request(&fault))
+    }
+
+    /// Records the input side; only a durable record of a passing judgement makes a permit.
+    async fn permit(
+        &self,
+        exchange: &Exchange,
+        mut observed: Observed,
+        judgement: Judgement,
+        outgoing: Request<Bytes>,
+    ) -> Result<Permitted<Request<Bytes>>, Fault> {
+        let withheld = (!judgement.passes()).then(|| Fault::withheld(&judgement, exchange.id));
+        let (action, delivery) = match (&withheld, judgement.disposition) {
+            (None, Disposition::Redact) => (Action::Redacted, None),
+            (None, _) => (Action::Forwarded, None),
+            (Some(fault), Disposition::NotEvaluated) => (
+                Action::RefusedNotEvaluated,
+                Some(refusal_delivery(fault, Finish::Blocked)),
+            ),
+            (Some(fault), _) => (
+                Action::Blocked,
+                Some(refusal_delivery(fault, Finish::Blocked)),
+            ),
+        };
+        if withheld.is_none() {
+            observed.forwarded(outgoing.body());
+        }
+        let passing = judgement.passing(outgoing);
+        let finding = Finding {
+            side: Side::Input,
+            runs: judgement.runs,
+            signals: judgement.signals,
+            decision: judgement.decision,
+            action,
+            delivery,
+            usage: None,
+        };
+        let durable = self.evidence.tell(exchange, observed, finding).await;
+        let durable = durable.map_err(|fault| evidence_fault(&fault))?;
+        match (passing, withheld) {
+            (Ok(passing), None) => Ok(Permitted::after(&durable, passing)),
+            (_, Some(fault)) => Err(fault),
+            (Err(_), None) => Err(Fault::new(RefusalKind::Internal, "Withheld.")),
+        }
+    }
+
+    /// Records a request that never came before the policy.
+    async fn refused(&self, exchange: &Exchange, observed: Observed, fault: Fault) -> Fault {
+        let delivery = refusal_delivery(&fault, Finish::Blocked);
+        let action = Action::RefusedNotEvaluated;
+        let finding = Finding::unjudged(Side::Input, fault.kind.code(), action, Some(delivery));
+        match self.evidence.tell(exchange, observed, finding).await {
+            Ok(_durable) => fault,
+            Err(missing) => evidence_fault(&missing),
+        }
+    }
+
+    async fn upstream_failed(&self, exchange: &Exchange, fault: &UpstreamFault) -> Fault {
+        let kind = match fault {
+            UpstreamFault::TimedOut(_) => RefusalKind::UpstreamTimeout,
+            UpstreamFault::Unreachable(_) | UpstreamFault::Target(_) => RefusalKind::UpstreamFault,
+        };
+        let fault = Fault::new(kind, format!("{fault}."));
+        self.closed(
+            exchange,
+            self.evidence.observe(),
+            fault,
+            Finish::UpstreamFault,
+        )
+        .await
+    }
+
+    /// Records that the output side ended without an answer to release.
+    pub(crate) async fn closed(
+        &self,
+        exchange: &Exchange,
+        observed: Observed,
+        fault: Fault,
+        finish: Finish,
+    ) -> Fault {
+        let delivery = refusal_delivery(&fault, finish);
+        let code = fault.kind.code();
+        let finding = Finding::unjudged(Side::Output, code, Action::Closed, Some(delivery));
+        match self.evidence.tell(exchange, observed, finding).await {
+            Ok(_durable) => fault,
+            Err(missing) => evidence_fault(&missing),
+        }
+    }
+
+    fn count(&self, exchange: &Exchange, code: u16) {
+        let (route, dialect) = (exchange.route.name.clone(), exchange.dialect.name());
+        self.metrics
+            .requests
+            .get_or_create(&RequestLabels {
+                route,
+                dialect,
+                code,
+            })
+            .inc();
+        let total = exchange.began.elapsed();
+        let upstream = exchange
+            .upstream_began
+            .map_or(total, |began| began.elapsed());
+        self.metrics
+            .overhead
+            .observe(total.saturating_sub(upstream).as_secs_f64());
+    }
+
+    /// Adds our headers to whatever goes back.
+    fn sign_post(&self, exchange: &Exchange, mut response: Response<Body>) -> Response<Body> {
+        let id = exchange.id.to_string();
+        let headers = response.headers_mut();
+        refusal::insert(headers, refusal::EXCHANGE, &id);
+        let policy = refusal::policy_header(exchange.route.policy.reference());
+        refusal::insert(headers, refusal::POLICY, &policy);
+        if let Some(base) = &self.receipts {
+            refusal::insert(headers, refusal::RECEIPT, &format!("{base}/receipts/{id}"));
+        }
+        response
+    }
+}
+
+impl Exchange {
+    /// Takes from the request what records say of it.
+    fn describe(&mut self, content: &Content) {
+        if let Some(document) = content.document() {
+            self.model.requested = document.model().map(plain_name);
+            self.stream = document.wants_stream();
+        }
+    }
+
+    /// What the policy is told besides signals.
+    pub(crate) fn circumstances(&self, side: Side, content: &Content) -> Circumstances {
+        let unread = content
+            .unscanned()
+            .into_iter()
+            .map(|part| part.reason)
+            .collect();
+        Circumstances {
+            side,
+            dialect: self.dialect.name(),
+            model: self.model.requested.clone().unwrap_or_default(),
+            principal: self.principal.as_ref().map(|p| p.as_str().to_owned()),
+            bytes: content.bytes().len() as u64,
+            usage: content
+                .document()
+                .and_then(|d| d.usage())
+                .unwrap_or(Usage::default()),
+            unread,
+        }
+    }
+}
+
+/// Every text of the request that goes on: each channel of the body, then the request target where
+/// it can hold text of the caller's.
+fn input_texts(content: &Content, head: &request::Parts) -> Arc<[String]> {
+    let mut texts = content
+        .document()
+        .map(|d| d.texts().to_vec())
+        .unwrap_or_default();
+    let target = head
+        .uri
+        .path_and_query()
+        .map(|t| t.as_str())
+        .unwrap_or_default();
+    if head.uri.query().is_some() || Dialect::of_path(head.uri.path()) == Dialect::Raw {
+        texts.push(target.to_owned());
+    }
+    texts.into()
+}
+
+/// The request as it will go on: re-addressed, hop-by-hop headers gone, redactions made.
+fn outgoing(
+    exchange: &Exchange,
+    head: &request::Parts,
+    content: &Content,
+    judgement: &Judgement,
+) -> Result<Request<Bytes>, Fault> {
+    if let Content::Opaque { media_type, .. } = content
+        && exchange.route.on_unreadable == Unreadable::Refuse
+    {
+        let message = format!("Bodies of type {media_type} cannot be checked on this route.");
+        return Err(Fault::new(RefusalKind::Unsupported, message));
+    }
+    let body = redacted(content, judgement)?;
+    let uri = upstream::address(&exchange.route.upstream, &head.uri)
+        .map_err(|fault| Fault::new(RefusalKind::BadRequest, fault.to_string()))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = uri;
+    *request.headers_mut() = upstream::request_headers(&head.headers);
+    Ok(request)
+}
+
+fn redacted(content: &Content, judgement: &Judgement) -> Result<Bytes, Fault> {
+    let edits = judgement.edits();
+    if edits.is_empty() {
+        return Ok(content.bytes());
+    }
+    match content.document() {
+        Some(document) if edits.iter().all(|e| e.channel < document.texts().len()) => {
+            Ok(document.redacted(&edits).into())
+        }
+        _ => {
+            let message = "The request target holds text that must not be passed on.";
+            Err(Fault::new(
+                RefusalKind::Blocked {
+                    rules: judgement.deciding_rules(),
+                },
+                message,
+            ))
+        }
+    }
+}
+
+/// The record could not be made durable, so nothing may leave.
+pub(crate) fn evidence_fault(fault: &EvidenceFault) -> Fault {
+    tracing::error!(error = %fault, "no record, no release");
+    let message = "The decision could not be recorded, so nothing was passed on. Try again later.";
+    Fault::new(RefusalKind::EvidenceUnavailable, message)
+}
+
+fn refusal_delivery(fault: &Fault, finish: Finish) -> Delivery {
+    Delivery {
+        status: fault.kind.status(),
+        released_bytes: 0,
+        exposed_bytes: 0,
+        finish,
+    }
+}
+
+/// A name fit for a record: names are identifiers, not content.
+pub(crate) fn plain_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._:/@-".contains(c);
+    if !name.is_empty() && name.len() <= 128 && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        "(irregular)".to_owned()
+    }
+}
+
+/// The vendor's request id, under any of its usual names.
+pub(crate) fn vendor_request_id(headers: &HeaderMap) -> Option<String> {
+    let value = headers
+        .get("x-request-id")
+        .or_else(|| headers.get("request-id"))?;
+    value.to_str().ok().map(plain_name)
+}

@@ -1,0 +1,57 @@
+//! Releases a stream frame by frame: judged first, recorded before its end, never just cut.
+//!
+//! A pump task reads the upstream and decides what may leave; the caller's response begins with
+//! the first release, so that a block decided before it is a plain refusal and not a stream.
+
+mod pump;
+mod transcript;
+
+use std::sync::Arc;
+
+use http::{Response, response};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+
+use crate::body::Body;
+use crate::exchange::{Exchange, Gateway};
+use crate::refusal::Fault;
+use crate::release::answer_with;
+use pump::Pump;
+
+/// Pieces that may wait for a slow caller; the pump stops reading the upstream beyond them.
+const CHANNEL_CAPACITY: usize = 16;
+
+/// How a stream opens.
+#[derive(Debug)]
+enum Opening {
+    /// Frames follow.
+    Begin,
+    /// Nothing was released and nothing will be.
+    Refuse(Fault),
+}
+
+/// Starts the pump and waits for its first word.
+pub(crate) async fn release(
+    gateway: Arc<Gateway>,
+    exchange: &Exchange,
+    head: response::Parts,
+    body: Incoming,
+) -> Result<Response<Body>, Fault> {
+    let (sender, released) = Body::channel(CHANNEL_CAPACITY);
+    let (opening, opened) = oneshot::channel();
+    let pump = Pump::new(
+        Arc::clone(&gateway),
+        exchange.clone(),
+        head.status,
+        (sender, opening),
+    );
+    tokio::spawn(pump.run(body));
+    match opened.await {
+        Ok(Opening::Begin) => Ok(answer_with(&head, released, exchange.input_effect)),
+        Ok(Opening::Refuse(fault)) => Err(fault),
+        Err(_gone) => {
+            let message = "The stream ended before it began.";
+            Err(Fault::new(countersign_wire::RefusalKind::Internal, message))
+        }
+    }
+}

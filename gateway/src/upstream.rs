@@ -1,0 +1,159 @@
+//! Sends what was permitted, and nothing else.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, HeaderName,
+    HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::limits::Limits;
+use crate::permit::Permitted;
+
+/// Why the upstream gave no response head.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamFault {
+    /// It could not be reached, or broke the protocol.
+    #[error("the upstream could not be reached: {0}")]
+    Unreachable(String),
+    /// It did not answer in time.
+    #[error("the upstream did not answer within {0:?}")]
+    TimedOut(std::time::Duration),
+    /// The request's target makes no valid address under the route's upstream.
+    #[error("the request target is not valid: {0}")]
+    Target(String),
+}
+
+/// A pooled client over HTTP/1.1 and HTTP/2, TLS by rustls.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    head_max: std::time::Duration,
+}
+
+impl Upstream {
+    /// A client with the bounds of `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(limits.upstream_connect_max));
+        let tls = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(std::time::Duration::from_secs(30))
+            .build(tls);
+        Self {
+            client,
+            head_max: limits.upstream_head_max,
+        }
+    }
+
+    /// Sends a permitted request and waits for the response's head.
+    ///
+    /// # Errors
+    /// [`UpstreamFault`] when no head arrives.
+    pub async fn send(
+        &self,
+        request: Permitted<Request<Bytes>>,
+    ) -> Result<Response<Incoming>, UpstreamFault> {
+        let request = request.into_inner().map(Full::new);
+        match tokio::time::timeout(self.head_max, self.client.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(UpstreamFault::Unreachable(root_cause(&error))),
+            Err(_elapsed) => Err(UpstreamFault::TimedOut(self.head_max)),
+        }
+    }
+}
+
+/// The innermost error says what happened; the outer ones say only that something did.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// The upstream's address for a request target: the route's base path, then the target.
+///
+/// # Errors
+/// [`UpstreamFault::Target`] when the two make no valid URI.
+pub fn address(base: &Uri, target: &Uri) -> Result<Uri, UpstreamFault> {
+    let prefix = base.path().trim_end_matches('/');
+    let path = target.path();
+    // A base URL that already ends in the API version, as the SDKs' do, must not double it.
+    let version = prefix.rsplit('/').next().unwrap_or_default();
+    let path = match path.strip_prefix('/').and_then(|p| p.strip_prefix(version)) {
+        Some(rest) if !version.is_empty() && rest.starts_with('/') => rest,
+        _ => path,
+    };
+    let query = target.query().map(|q| format!("?{q}")).unwrap_or_default();
+    let mut parts = base.clone().into_parts();
+    let joined = format!("{prefix}{path}{query}");
+    parts.path_and_query = Some(
+        joined
+            .parse()
+            .map_err(|e| UpstreamFault::Target(format!("{e}")))?,
+    );
+    Uri::from_parts(parts).map_err(|e| UpstreamFault::Target(e.to_string()))
+}
+
+/// Headers that end at this hop (RFC 9110 section 7.6.1), framing that is made anew, and our own.
+pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if !is_hop_by_hop(name) && !named.contains(name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    const OTHERS: [&str; 4] = [
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "http2-settings",
+    ];
+    [
+        CONNECTION,
+        CONTENT_LENGTH,
+        CONTENT_ENCODING,
+        EXPECT,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ]
+    .contains(name)
+        || OTHERS.contains(&name.as_str())
+        || name.as_str().starts_with("x-countersign-")
+}
+
+/// Headers for the upstream: end-to-end ones, and a wish for an answer without encoding.
+pub fn request_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = end_to_end(headers);
+    kept.remove(HOST);
+    kept.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    kept
+}

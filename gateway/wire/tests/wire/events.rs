@@ -1,0 +1,209 @@
+//! Server-sent events from any chunks.
+
+use countersign_wire::{SseDecoder, SseError, SseEvent};
+use proptest::prelude::*;
+
+use crate::recordings::{ALL, events};
+
+/// Name, data and other lines of each event.
+fn read(stream: &str) -> Vec<(Option<String>, String, Vec<String>)> {
+    let events = events([stream.as_bytes()]);
+    let raw: Vec<u8> = events.iter().flat_map(|e| e.raw.to_vec()).collect();
+    assert_eq!(raw, stream.as_bytes(), "the raw bytes are the stream");
+    events
+        .into_iter()
+        .map(|e| (e.event, e.data, e.asides))
+        .collect()
+}
+
+fn data(stream: &str) -> Vec<String> {
+    read(stream).into_iter().map(|(_, data, _)| data).collect()
+}
+
+/// The same stream with other line ends, and with what else servers do.
+fn variants(stream: &str) -> Vec<String> {
+    vec![
+        stream.to_owned(),
+        stream.replace('\n', "\r\n"),
+        stream.replace('\n', "\r"),
+        format!("\u{feff}{stream}"),
+        stream.replace("data: ", "data:"),
+        stream.trim_end().to_owned(),
+        format!("{}\r", stream.replace('\n', "\r\n").trim_end()),
+        stream.replace("data: ", ": keep-alive\r\ndata: "),
+    ]
+}
+
+#[test]
+fn framing_follows_the_standard() {
+    let table: [(&str, &[&str]); 13] = [
+        ("data: a\n\ndata: b\n\n", &["a", "b"]),
+        ("data: a\r\n\r\ndata: b\r\n\r\n", &["a", "b"]),
+        ("data: a\r\rdata: b\r\r", &["a", "b"]),
+        ("data: a\r\n\ndata: b\n\r\n", &["a", "b"]),
+        ("data: a\ndata: b\n\n", &["a\nb"]),
+        ("data: a\rdata: b\r\n\r", &["a\nb"]),
+        ("data:a\n\ndata:  b\n\n", &["a", " b"]),
+        ("data\ndata\n\n", &["\n"]),
+        ("\u{feff}data: a\n\n", &["a"]),
+        ("data: a", &["a"]),
+        ("data: a\n", &["a"]),
+        ("data: a: b\n\n", &["a: b"]),
+        ("", &[]),
+    ];
+    for (stream, expected) in table {
+        assert_eq!(data(stream), expected, "{stream:?}");
+    }
+}
+
+#[test]
+fn names_comments_and_unknown_fields_are_kept() {
+    let stream = ": hello\nevent: x\nid: 7\nretry: 5\nodd\ndata: a\n\n: alone\n\n";
+    let asides = [": hello", "id: 7", "retry: 5", "odd"]
+        .map(str::to_owned)
+        .to_vec();
+    let first = (Some("x".to_owned()), "a".to_owned(), asides);
+    let second = (None, String::new(), vec![": alone".to_owned()]);
+    assert_eq!(read(stream), [first, second]);
+}
+
+#[test]
+fn the_last_of_two_names_counts_and_the_other_is_not_lost() {
+    let (name, _, asides) = read("event: a\nevent: b\ndata: x\n\n").remove(0);
+    assert_eq!(
+        (name.as_deref(), asides),
+        (Some("b"), vec!["event: a".to_owned()])
+    );
+}
+
+#[test]
+fn a_byte_order_mark_counts_only_at_the_start() {
+    assert_eq!(
+        read("data: a\n\n\u{feff}data: b\n\n")[1].2,
+        ["\u{feff}data: b"]
+    );
+}
+
+#[test]
+fn only_an_event_that_a_blank_line_ended_is_complete() {
+    let complete = |stream: &str| events([stream.as_bytes()]).last().map(|e| e.complete);
+    assert_eq!(complete("data: a\n\n"), Some(true));
+    assert_eq!(complete("data: a\r\r"), Some(true));
+    assert_eq!(complete("data: a\n"), Some(false));
+    assert_eq!(complete("data: a"), Some(false));
+    assert_eq!(complete(""), None);
+}
+
+#[test]
+fn an_event_is_given_as_soon_as_its_blank_line_is_whole() {
+    let mut decoder = SseDecoder::new(100);
+    assert!(decoder.push(b"data: a\r\n\r").unwrap().is_empty());
+    assert_eq!(decoder.push(b"\n").unwrap().len(), 1);
+    assert_eq!(decoder.push(b"data: b\n\n").unwrap().len(), 1);
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_refused() {
+    let mut decoder = SseDecoder::new(100);
+    assert_eq!(decoder.push(b"data: \xff\n\n"), Err(SseError::Encoding));
+    let mut decoder = SseDecoder::new(100);
+    decoder
+        .push("data: é".as_bytes().split_last().unwrap().1)
+        .unwrap();
+    assert_eq!(decoder.finish(), Err(SseError::Encoding));
+}
+
+#[test]
+fn an_event_longer_than_the_limit_is_refused_however_it_comes() {
+    let event = b"data: 0123456789\n\n";
+    assert_eq!(SseDecoder::new(18).push(event).unwrap().len(), 1);
+    let refusal = Err(SseError::TooLarge { limit: 17 });
+    assert_eq!(SseDecoder::new(17).push(event), refusal);
+    let mut decoder = SseDecoder::new(17);
+    let slow = event
+        .chunks(1)
+        .map(|byte| decoder.push(byte))
+        .find(Result::is_err);
+    assert_eq!(slow, Some(refusal));
+    let endless = [b'x'; 64];
+    assert!(
+        SseDecoder::new(17).push(&endless).is_err(),
+        "no line end is no excuse"
+    );
+}
+
+#[test]
+fn every_split_point_of_every_recording_gives_the_same_events() {
+    for (_, recording) in ALL {
+        for stream in variants(recording) {
+            let bytes = stream.as_bytes();
+            let whole = events([bytes]);
+            assert_eq!(events(bytes.chunks(1)), whole);
+            for at in 0..=bytes.len() {
+                let (a, b) = bytes.split_at(at);
+                assert_eq!(events([a, b]), whole, "split at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn line_ends_do_not_change_what_the_events_say() {
+    let say = |stream: &str| -> Vec<(Option<String>, String)> {
+        events([stream.as_bytes()])
+            .into_iter()
+            .map(|SseEvent { event, data, .. }| (event, data))
+            .collect()
+    };
+    for (_, recording) in ALL {
+        let expected = say(recording);
+        for stream in variants(recording) {
+            assert_eq!(say(&stream), expected);
+        }
+    }
+}
+
+fn cut<'b>(bytes: &'b [u8], places: &[prop::sample::Index]) -> Vec<&'b [u8]> {
+    let mut at: Vec<usize> = places.iter().map(|i| i.index(bytes.len() + 1)).collect();
+    at.sort_unstable();
+    let mut chunks = Vec::new();
+    let mut from = 0;
+    for to in at.into_iter().chain([bytes.len()]) {
+        chunks.push(&bytes[from..to]);
+        from = to;
+    }
+    chunks
+}
+
+proptest! {
+    #[test]
+    fn any_chunks_of_any_stream_give_the_same_events(
+        lines in prop::collection::vec("(data|event|id|:|x)?[: ]{0,2}[a-zé😀\u{feff}]{0,4}", 0..12),
+        ends in prop::collection::vec(prop::sample::select(vec!["\n", "\r", "\r\n", "\n\n", "\r\r"]), 12),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let stream: String = lines.iter().zip(&ends).map(|(l, e)| format!("{l}{e}")).collect();
+        let whole = events([stream.as_bytes()]);
+        let raw: Vec<u8> = whole.iter().flat_map(|e| e.raw.to_vec()).collect();
+        prop_assert_eq!(raw, stream.as_bytes());
+        prop_assert_eq!(events(cut(stream.as_bytes(), &places)), whole);
+    }
+
+    #[test]
+    fn any_bytes_are_events_or_a_refusal_however_they_are_cut(
+        bytes in prop::collection::vec(prop::sample::select(b"da:t \r\n\xc3\xa9\xff".to_vec()), 0..60),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let run = |chunks: Vec<&[u8]>| {
+            let mut decoder = SseDecoder::new(32);
+            let pushed: Result<Vec<_>, _> = chunks.into_iter().map(|c| decoder.push(c)).collect();
+            let mut events = pushed?.concat();
+            events.extend(decoder.finish()?);
+            Ok::<_, SseError>(events)
+        };
+        match (run(vec![&bytes]), run(cut(&bytes, &places))) {
+            (Ok(whole), Ok(parts)) => prop_assert_eq!(whole, parts),
+            (whole, parts) => prop_assert!(whole.is_err() && parts.is_err()),
+        }
+    }
+}

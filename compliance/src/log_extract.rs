@@ -1,0 +1,447 @@
+//! R1: one row for each decision record, with counts and a field guide.
+
+use countersign_record::{DecisionBody, Verdict};
+
+use crate::{
+    attention,
+    document::{Block, Cell, Column, Section, Table},
+    exchanges::not_evaluated,
+    extract::Placed,
+    measure::{Breakdown, Metric, name_of},
+    provenance::{Header, how_to_verify, limits},
+    summary::{INSUFFICIENT, Summary, policy_name},
+};
+
+pub(crate) fn sections(header: &Header, summary: &Summary<'_>) -> Vec<Section> {
+    let mut first = vec![
+        Block::Headline(summary.headline()),
+        attention::points(summary),
+    ];
+    first.extend(summary.charts());
+    vec![
+        Section::new("summary", "Summary", first),
+        Section::new(
+            "counts",
+            "Counts",
+            vec![
+                summary.by_effect(),
+                summary.by_action(),
+                summary.by_side(),
+                summary.by_mode(),
+                summary.by_finish(),
+                summary.by_label(Verdict::Present),
+                summary.by_label(Verdict::Undetermined),
+                summary.by_rule(),
+                summary.by_detector_fault(),
+                summary.by_policy(),
+                summary.by_model(),
+                summary.by_outcome(),
+                amounts(summary),
+            ],
+        ),
+        Section::new(
+            "records",
+            "Decision records",
+            vec![Block::Table(table(summary))],
+        ),
+        Section::new("gaps", "Gaps", vec![summary.gap_list()]),
+        Section::new(
+            "exclusions-section",
+            "Exclusions",
+            vec![summary.exclusions(), summary.by_type()],
+        ),
+        Section::new("guide", "Field guide", vec![Block::Table(guide())]),
+        limits(header.kind),
+        how_to_verify(header),
+    ]
+}
+
+fn amounts(summary: &Summary<'_>) -> Block {
+    type Amount = fn(&DecisionBody) -> Option<u64>;
+    let amounts: [(&str, &str, &'static str, Amount); 7] = [
+        ("bytes.received", "Body bytes received", "bytes", |b| {
+            Some(b.coverage.received_bytes)
+        }),
+        (
+            "bytes.scanned",
+            "Text bytes given to detectors",
+            "bytes",
+            |b| Some(b.coverage.scanned_bytes),
+        ),
+        ("bytes.forwarded", "Body bytes passed on", "bytes", |b| {
+            Some(b.coverage.forwarded_bytes)
+        }),
+        (
+            "bytes.released",
+            "Body bytes released to callers",
+            "bytes",
+            |b| Some(b.delivery.as_ref()?.released_bytes),
+        ),
+        (
+            "bytes.exposed",
+            "Body bytes released before the verdict",
+            "bytes",
+            |b| Some(b.delivery.as_ref()?.exposed_bytes),
+        ),
+        (
+            "tokens.input",
+            "Input tokens, as vendors reported them",
+            "tokens",
+            |b| Some(b.usage?.input_tokens),
+        ),
+        (
+            "tokens.output",
+            "Output tokens, as vendors reported them",
+            "tokens",
+            |b| Some(b.usage?.output_tokens),
+        ),
+    ];
+    let metrics = amounts.into_iter().map(|(name, label, unit, amount)| {
+        let mut sum = 0u64;
+        let mut at = Vec::new();
+        for (placed, body) in summary.extract.decisions(summary.query) {
+            if let Some(amount) = amount(body).filter(|amount| *amount > 0) {
+                sum = sum.saturating_add(amount);
+                at.push(placed.index);
+            }
+        }
+        Metric::amount(name, label, unit, (sum, at))
+    });
+    Block::Breakdown(Breakdown {
+        id: "amounts",
+        caption: "Amounts over all decision records".to_owned(),
+        item: "Amount",
+        metrics: metrics.collect(),
+        sums_to: None,
+    })
+}
+
+fn table(summary: &Summary<'_>) -> Table {
+    let rows = summary
+        .extract
+        .decisions(summary.query)
+        .map(|(placed, body)| row(placed, body));
+    Table {
+        id: "decisions",
+        caption: "One row for each decision record, in order of index".to_owned(),
+        columns: COLUMNS.to_vec(),
+        rows: rows.collect(),
+        when_empty: INSUFFICIENT,
+    }
+}
+
+const fn column(
+    key: &'static str,
+    label: &'static str,
+    main: bool,
+    meaning: &'static str,
+) -> Column {
+    Column {
+        key,
+        label,
+        meaning,
+        main,
+    }
+}
+
+const COLUMNS: [Column; 36] = [
+    column(
+        "index",
+        "Index",
+        true,
+        "Position of the entry in the ledger, from 0.",
+    ),
+    column(
+        "decided",
+        "Decided",
+        true,
+        "When this side was decided (UTC).",
+    ),
+    column(
+        "side",
+        "Side",
+        true,
+        "input: what the caller sent; output: what the model answered.",
+    ),
+    column(
+        "effect",
+        "Decision",
+        true,
+        "The most severe effect among the rules that contributed.",
+    ),
+    column(
+        "action",
+        "Action",
+        true,
+        "What the gateway did; differs from the decision in observe mode and on faults.",
+    ),
+    column(
+        "labels_present",
+        "Labels present",
+        true,
+        "Labels whose score reached the threshold in force.",
+    ),
+    column(
+        "not_evaluated",
+        "Not evaluated",
+        true,
+        "Detectors that gave no answer, with the reason. Never a pass.",
+    ),
+    column(
+        "model_served",
+        "Model served",
+        true,
+        "The model that the response names.",
+    ),
+    column(
+        "record",
+        "Record",
+        false,
+        "Id of the record (UUID version 7).",
+    ),
+    column(
+        "exchange",
+        "Exchange",
+        false,
+        "Links the two sides of one request and response.",
+    ),
+    column(
+        "recorded",
+        "Recorded",
+        false,
+        "When the record was made (UTC).",
+    ),
+    column(
+        "received",
+        "Received",
+        false,
+        "When the request's head arrived (UTC).",
+    ),
+    column(
+        "upstream_sent",
+        "Sent upstream",
+        false,
+        "When the request left for the vendor (UTC).",
+    ),
+    column(
+        "first_byte",
+        "First byte",
+        false,
+        "When the response's first byte arrived (UTC).",
+    ),
+    column(
+        "route",
+        "Route",
+        false,
+        "Name of the configured route that matched.",
+    ),
+    column(
+        "operation",
+        "Operation",
+        false,
+        "HTTP method and path without query.",
+    ),
+    column("dialect", "Dialect", false, "API dialect spoken."),
+    column(
+        "vendor",
+        "Vendor",
+        false,
+        "The API company, from the configuration.",
+    ),
+    column(
+        "model_requested",
+        "Model requested",
+        false,
+        "The model that the caller asked for.",
+    ),
+    column(
+        "stream",
+        "Stream",
+        false,
+        "Whether the response is a stream.",
+    ),
+    column(
+        "principal",
+        "Principal",
+        false,
+        "Commitment to the caller's credential; equal credentials give equal values within one ledger.",
+    ),
+    column(
+        "policy",
+        "Policy",
+        false,
+        "Policy id and the first 8 digits of its digest.",
+    ),
+    column(
+        "policy_version",
+        "Policy version",
+        false,
+        "The version that the policy document states.",
+    ),
+    column(
+        "mode",
+        "Mode",
+        false,
+        "enforce: the action follows the decision; observe: decisions are recorded only.",
+    ),
+    column(
+        "rules",
+        "Rules",
+        false,
+        "Rules that matched or could not be evaluated (errored), with the effect each asked for.",
+    ),
+    column(
+        "labels_undetermined",
+        "Labels undetermined",
+        false,
+        "Labels for which not all text could be evaluated.",
+    ),
+    column(
+        "detectors",
+        "Detectors",
+        false,
+        "Detectors with their versions.",
+    ),
+    column(
+        "received_bytes",
+        "Bytes received",
+        false,
+        "Body bytes as received, after decoding.",
+    ),
+    column(
+        "scanned_bytes",
+        "Bytes scanned",
+        false,
+        "Bytes of text given to detectors.",
+    ),
+    column(
+        "unscanned",
+        "Not readable",
+        false,
+        "Parts of the body that no detector can read.",
+    ),
+    column("status", "Status", false, "HTTP status sent to the caller."),
+    column("finish", "Finish", false, "How this side ended."),
+    column(
+        "released_bytes",
+        "Bytes released",
+        false,
+        "Body bytes released to the caller when the record was made.",
+    ),
+    column(
+        "exposed_bytes",
+        "Bytes exposed",
+        false,
+        "Body bytes released before the verdict that would have withheld them.",
+    ),
+    column(
+        "tokens",
+        "Tokens in / out",
+        false,
+        "Token usage as the vendor reported it.",
+    ),
+    column(
+        "vendor_request_id",
+        "Vendor request id",
+        false,
+        "The vendor's own id of the request.",
+    ),
+];
+
+fn row(placed: &Placed, body: &DecisionBody) -> Vec<Cell> {
+    let labels = |verdict: Verdict| {
+        let kept = body
+            .signals
+            .iter()
+            .filter(|signal| signal.verdict == verdict);
+        Cell::List(kept.map(|signal| signal.label.clone()).collect())
+    };
+    let time = |at: &Option<String>| Cell::option(at.clone(), Cell::Time);
+    let text = |text: &Option<String>| Cell::option(text.clone(), Cell::Text);
+    let delivery = body.delivery.as_ref();
+    let number = |number: Option<u64>| Cell::option(number, Cell::Int);
+    let not_evaluated = not_evaluated(body).map(|(id, reason)| format!("{id}: {reason}"));
+    vec![
+        Cell::Int(placed.index),
+        Cell::Time(body.times.decided.clone()),
+        Cell::text(name_of(&body.side)),
+        Cell::text(name_of(&body.decision.effect)),
+        Cell::text(name_of(&body.action)),
+        labels(Verdict::Present),
+        Cell::List(not_evaluated.collect()),
+        text(&body.model.served),
+        Cell::code(placed.record.id.to_string()),
+        Cell::code(body.exchange.to_string()),
+        Cell::Time(placed.record.ts.clone()),
+        Cell::Time(body.times.received.clone()),
+        time(&body.times.upstream_sent),
+        time(&body.times.first_byte),
+        Cell::text(&body.route),
+        Cell::text(&body.operation),
+        Cell::text(&body.dialect),
+        Cell::text(&body.model.vendor),
+        text(&body.model.requested),
+        Cell::Flag(body.stream),
+        Cell::option(body.principal.as_ref(), |principal| {
+            Cell::code(principal.as_str())
+        }),
+        Cell::code(policy_name(&body.policy)),
+        Cell::text(&body.policy.version),
+        Cell::text(name_of(&body.mode)),
+        Cell::List(rules(body)),
+        labels(Verdict::Undetermined),
+        Cell::List(detectors(body)),
+        Cell::Int(body.coverage.received_bytes),
+        Cell::Int(body.coverage.scanned_bytes),
+        Cell::List(unscanned(body)),
+        number(delivery.map(|delivery| u64::from(delivery.status))),
+        Cell::option(delivery, |delivery| Cell::text(name_of(&delivery.finish))),
+        number(delivery.map(|delivery| delivery.released_bytes)),
+        number(delivery.map(|delivery| delivery.exposed_bytes)),
+        Cell::option(body.usage, |usage| {
+            Cell::text(format!("{} / {}", usage.input_tokens, usage.output_tokens))
+        }),
+        text(&body.vendor_request_id),
+    ]
+}
+
+fn rules(body: &DecisionBody) -> Vec<String> {
+    let rules = body.decision.rules.iter();
+    rules
+        .map(|r| format!("{} ({}: {})", r.id, name_of(&r.outcome), name_of(&r.effect)))
+        .collect()
+}
+
+fn detectors(body: &DecisionBody) -> Vec<String> {
+    let runs = body.detectors.iter();
+    runs.map(|run| format!("{} {}", run.detector.id, run.detector.version))
+        .collect()
+}
+
+fn unscanned(body: &DecisionBody) -> Vec<String> {
+    let parts = body.coverage.unscanned.iter();
+    parts
+        .map(|part| format!("{} ({})", part.kind, part.reason))
+        .collect()
+}
+
+fn guide() -> Table {
+    let rows = COLUMNS.iter().map(|column| {
+        vec![
+            Cell::code(column.key),
+            Cell::text(column.label),
+            Cell::text(column.meaning),
+        ]
+    });
+    Table {
+        id: "field-guide",
+        caption: "The columns of the decision records".to_owned(),
+        columns: vec![
+            Column::main("column", "Column"),
+            Column::main("label", "Heading"),
+            Column::main("meaning", "Meaning"),
+        ],
+        rows: rows.collect(),
+        when_empty: "",
+    }
+}

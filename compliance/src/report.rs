@@ -1,0 +1,187 @@
+//! From a verified range to a report.
+
+use countersign_ledger::VerifiedRange;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    csv,
+    document::{Block, Section, metrics},
+    extract::Extract,
+    html, integrity, json as json_form, log_extract,
+    provenance::{Header, Source},
+    query::{Format, Query, ReportType},
+    summary::Summary,
+};
+
+/// Why no report was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The period ends where it begins, or before.
+    #[error("the period is empty: it must end after it begins")]
+    Period,
+    /// The range holds more entries than one report is made from.
+    #[error("the range holds more than {max} entries, the most one report is made from")]
+    TooLarge {
+        /// The most entries.
+        max: usize,
+    },
+    /// Two numbers of the report contradict each other (a bug in this crate); nothing is printed.
+    #[error("the items of {breakdown} add up to {sum}, but {total} is {value}")]
+    Totals {
+        /// The breakdown.
+        breakdown: &'static str,
+        /// What its items add up to.
+        sum: u64,
+        /// The metric they should add up to.
+        total: &'static str,
+        /// That metric's value.
+        value: u64,
+    },
+    /// Two numbers of the report have one name (a bug in this crate); nothing is printed.
+    #[error("two metrics are named {0}")]
+    Name(String),
+}
+
+/// A report, ready to be rendered. The same range, query and version give the same bytes.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub(crate) header: Header,
+    pub(crate) sections: Vec<Section>,
+    /// Index into `sections` of the table that the CSV form holds; `None`: the metrics.
+    pub(crate) csv_table: Option<&'static str>,
+}
+
+/// Makes the report `kind` over the records of `range` that `query` selects.
+///
+/// # Errors
+/// [`ReportError::Period`] for an empty period, [`ReportError::TooLarge`] for a range of more than
+/// 1,000,000 entries; [`ReportError::Totals`] and [`ReportError::Name`] when the report's own
+/// numbers do not add up.
+pub fn report(
+    range: &VerifiedRange,
+    kind: ReportType,
+    query: &Query,
+) -> Result<Report, ReportError> {
+    let checkpoint = range.checkpoint();
+    let source = Source {
+        origin: range.origin().to_owned(),
+        verifier_key: range.key().to_string(),
+        key_id: range.key().id_hex(),
+        size: checkpoint.size,
+        root: hex::encode(checkpoint.root),
+        note: range.checkpoint_note().to_owned(),
+    };
+    compose(source, &Extract::read(range.entries())?, kind, query)
+}
+
+pub(crate) fn compose(
+    source: Source,
+    extract: &Extract,
+    kind: ReportType,
+    query: &Query,
+) -> Result<Report, ReportError> {
+    if query.is_empty() {
+        return Err(ReportError::Period);
+    }
+    let summary = Summary::new(extract, query);
+    let header = Header::new(source, &summary, kind);
+    let (sections, csv_table) = match kind {
+        ReportType::LogExtract => (log_extract::sections(&header, &summary), Some("decisions")),
+        ReportType::Integrity => (integrity::sections(&header, &summary), None),
+    };
+    check_names(&sections)?;
+    check_totals(&sections)?;
+    Ok(Report {
+        header,
+        sections,
+        csv_table,
+    })
+}
+
+fn check_names(sections: &[Section]) -> Result<(), ReportError> {
+    let mut names = std::collections::BTreeSet::new();
+    match metrics(sections).find(|metric| !names.insert(metric.name.as_str())) {
+        Some(twice) => Err(ReportError::Name(twice.name.clone())),
+        None => Ok(()),
+    }
+}
+
+fn check_totals(sections: &[Section]) -> Result<(), ReportError> {
+    for block in sections.iter().flat_map(|section| &section.blocks) {
+        let Block::Breakdown(breakdown) = block else {
+            continue;
+        };
+        let Some(total) = breakdown.sums_to else {
+            continue;
+        };
+        let sum = breakdown.metrics.iter().map(|metric| metric.value).sum();
+        let value = metrics(sections)
+            .find(|metric| metric.name == total)
+            .map_or(0, |m| m.value);
+        if sum != value {
+            return Err(ReportError::Totals {
+                breakdown: breakdown.id,
+                sum,
+                total,
+                value,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The digest that names a report: of everything that decides its bytes.
+pub(crate) fn digest(source: &Source, kind: ReportType, query: &Query, generator: &str) -> String {
+    let inputs = json!({
+        "generator": generator,
+        "type": kind.name(),
+        "query": query.canonical(),
+        "key": source.verifier_key,
+        "size": source.size,
+        "root": source.root,
+        "checkpoint": source.note,
+    });
+    hex::encode(Sha256::digest(inputs.to_string()))
+}
+
+impl Report {
+    /// The report's id: its number in the catalogue and 128 bits of the digest of its inputs.
+    pub fn id(&self) -> &str {
+        &self.header.id
+    }
+
+    /// The whole report for programs: one JSON object, UTF-8, ending in a newline.
+    pub fn json(&self) -> Vec<u8> {
+        json_form::render(self)
+    }
+
+    /// One table for spreadsheets: the decision records of a log extract, the numbers of an
+    /// integrity certificate. RFC 4180, UTF-8; cells that a spreadsheet might run as a formula
+    /// begin with an apostrophe.
+    pub fn csv(&self) -> Vec<u8> {
+        csv::render(self)
+    }
+
+    /// A page without scripts or outside resources, for screens and printers.
+    pub fn html(&self) -> Vec<u8> {
+        html::render(self).into_bytes()
+    }
+
+    /// The report in one of its forms.
+    pub fn render(&self, format: Format) -> Vec<u8> {
+        match format {
+            Format::Json => self.json(),
+            Format::Csv => self.csv(),
+            Format::Html => self.html(),
+        }
+    }
+
+    /// A file name without extension that tells type and inputs, for example
+    /// `log-extract-3f2a9c0d11e8`.
+    pub fn file_stem(&self) -> String {
+        let short: String = self.header.digest.chars().take(12).collect();
+        format!("{}-{short}", self.header.kind.name())
+    }
+}

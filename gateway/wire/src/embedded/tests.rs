@@ -111,8 +111,8 @@ proptest! {
     #[test]
     fn what_a_string_says_is_what_is_seen(text in "\\PC{0,40}", escaped in any::<bool>()) {
         let token = if escaped {
-            let units: String = text.encode_utf16().map(|u| format!("\\u{u:04x}")).collect();
-            format!("\"{units}\"")
+            let units: Vec<String> = text.encode_utf16().map(|u| format!("\\u{u:04x}")).collect();
+            format!("\"{}\"", units.concat())
         } else {
             serde_json::Value::from(text.as_str()).to_string()
         };

@@ -182,7 +182,7 @@ proptest! {
         ends in prop::collection::vec(prop::sample::select(vec!["\n", "\r", "\r\n", "\n\n", "\r\r"]), 12),
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
-        let stream: String = lines.iter().zip(&ends).map(|(l, e)| format!("{l}{e}")).collect();
+        let stream = lines.iter().zip(&ends).flat_map(|(l, e)| [l.as_str(), e]).collect::<String>();
         let whole = events([stream.as_bytes()]);
         let raw: Vec<u8> = whole.iter().flat_map(|e| e.raw.to_vec()).collect();
         prop_assert_eq!(raw, stream.as_bytes());

@@ -1,64 +1,25 @@
-//! Events to frames: completeness, channels, redaction across frames.
+//! Events to frames: completeness and channels.
 
-use countersign_record::{Span, Usage};
+use countersign_record::Usage;
 use countersign_wire::{
-    Dialect, Edit, Frame, Limits, SseDecoder, StreamError, StreamReader, decision_comment,
+    Dialect, Frame, Limits, SseDecoder, StreamError, StreamReader, decision_comment,
 };
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::recordings::{ALL, ANTHROPIC, OPENAI, RAW, channels, events, frames};
+use crate::stream_redaction::rewritten;
+use crate::values::string_paths;
 
-fn reader(dialect: Dialect) -> StreamReader {
+pub(crate) fn reader(dialect: Dialect) -> StreamReader {
     StreamReader::new(dialect, &Limits::default())
 }
 
-fn read(dialect: Dialect, stream: &str) -> Result<Vec<Frame>, StreamError> {
+pub(crate) fn read(dialect: Dialect, stream: &str) -> Result<Vec<Frame>, StreamError> {
     let mut reader = reader(dialect);
     events([stream.as_bytes()])
         .into_iter()
         .map(|event| reader.read(event))
         .collect()
-}
-
-fn rewritten(frames: &[Frame], edits: &[Edit]) -> String {
-    String::from_utf8(frames.iter().flat_map(|f| f.rewritten(edits)).collect()).unwrap()
-}
-
-/// An edit for each place where `needle` is in a channel.
-fn edits_for(frames: &[Frame], needle: &str) -> Vec<Edit> {
-    let texts = channels(frames);
-    let in_channel = |(channel, text): (usize, &String)| -> Vec<Edit> {
-        text.match_indices(needle)
-            .map(|(start, found)| Edit {
-                channel,
-                span: Span {
-                    start,
-                    end: start + found.len(),
-                },
-                replacement: "[redacted:card]".to_owned(),
-            })
-            .collect()
-    };
-    texts.iter().enumerate().flat_map(in_channel).collect()
-}
-
-/// Paths of all strings of a value.
-fn string_paths(value: &Value, path: &str, out: &mut Vec<String>) {
-    match value {
-        Value::String(_) => out.push(path.to_owned()),
-        Value::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                string_paths(item, &format!("{path}/{i}"), out);
-            }
-        }
-        Value::Object(members) => {
-            for (key, member) in members {
-                string_paths(member, &format!("{path}/{key}"), out);
-            }
-        }
-        _ => {}
-    }
 }
 
 #[test]
@@ -210,102 +171,6 @@ fn a_canary_in_a_comment_id_name_or_unknown_key_is_seen() {
 }
 
 #[test]
-fn a_redaction_across_frames_leaves_nothing_of_its_span() {
-    for (dialect, recording) in ALL {
-        let (frames, _) = frames(dialect, recording);
-        let edits = edits_for(&frames, "4111 1111 1111 1111");
-        assert!(!edits.is_empty());
-        let out = rewritten(&frames, &edits);
-        assert!(!out.contains("1111"), "{out}");
-        let again = read(dialect, &out).unwrap();
-        let texts = channels(&again).join("\n");
-        assert_eq!(
-            texts.matches("[redacted:card]").count(),
-            edits.len(),
-            "{texts}"
-        );
-        assert!(!texts.contains("4111"));
-        let kept = channels(&frames)
-            .join("\n")
-            .replace("4111 1111 1111 1111", "[redacted:card]");
-        assert_eq!(texts.lines().count(), kept.lines().count());
-    }
-}
-
-#[test]
-fn a_redacted_stream_says_otherwise_what_it_said() {
-    let (before, _) = frames(Dialect::OpenAiChat, OPENAI);
-    let out = rewritten(&before, &edits_for(&before, "4111 1111 1111 1111"));
-    let texts = channels(&read(Dialect::OpenAiChat, &out).unwrap());
-    assert!(
-        texts
-            .iter()
-            .any(|t| t == "My card is [redacted:card], keep it."),
-        "{texts:#?}"
-    );
-    assert!(
-        texts.iter().any(|t| t == r#"{"to":"ann@example.com"}"#),
-        "{texts:#?}"
-    );
-    assert!(out.contains(": OPENROUTER PROCESSING\n\n") && out.ends_with("data: [DONE]\n\n"));
-    assert_eq!(
-        out.matches("data: ").count(),
-        OPENAI.matches("data: ").count()
-    );
-}
-
-#[test]
-fn a_redaction_inside_split_tool_arguments_leaves_json() {
-    let (before, _) = frames(Dialect::OpenAiChat, OPENAI);
-    let out = rewritten(&before, &edits_for(&before, "ann@example.com"));
-    let texts = channels(&read(Dialect::OpenAiChat, &out).unwrap());
-    let arguments = texts.iter().find(|t| t.starts_with("{\"to\"")).unwrap();
-    assert_eq!(arguments, r#"{"to":"[redacted:card]"}"#);
-    let (before, _) = frames(Dialect::AnthropicMessages, ANTHROPIC);
-    let out = rewritten(&before, &edits_for(&before, "1111 1111 1111"));
-    let texts = channels(&read(Dialect::AnthropicMessages, &out).unwrap());
-    let arguments = texts.iter().find(|t| t.starts_with("{\"card\"")).unwrap();
-    let parsed: Value = serde_json::from_str(arguments).unwrap();
-    assert!(
-        !parsed["card"].as_str().unwrap().contains('1'),
-        "{arguments}"
-    );
-    assert!(
-        parsed["card"]
-            .as_str()
-            .unwrap()
-            .ends_with("[redacted:card]"),
-        "{arguments}"
-    );
-}
-
-#[test]
-fn a_value_scanned_once_is_redacted_each_time() {
-    let (before, _) = frames(Dialect::OpenAiChat, OPENAI);
-    let out = rewritten(&before, &edits_for(&before, "fp_51db84afab"));
-    assert!(!out.contains("fp_51"), "{out}");
-    assert_eq!(
-        out.matches("[redacted:card]").count(),
-        OPENAI.matches("fp_51").count()
-    );
-}
-
-#[test]
-fn a_redacted_comment_or_name_is_left_out() {
-    let stream = ": call 4111 now\nid: 9\nevent: n 4111\ndata: {\"a\":\"b\"}\n\n";
-    let frames = read(Dialect::Raw, stream).unwrap();
-    let out = rewritten(&frames, &edits_for(&frames, "4111"));
-    assert_eq!(out, "id: 9\ndata: {\"a\":\"b\"}\n\n");
-}
-
-#[test]
-fn plain_text_data_is_redacted_as_text() {
-    let frames = read(Dialect::Raw, "data: call 4111\ndata: now\n\n").unwrap();
-    let out = rewritten(&frames, &edits_for(&frames, "4111\nnow"));
-    assert_eq!(out, "data: call [redacted:card]\n\n");
-}
-
-#[test]
 fn data_that_is_not_understood_is_refused() {
     let table = [
         (Dialect::OpenAiChat, "data: hello\n\n"),
@@ -432,58 +297,4 @@ fn a_key_cannot_pass_for_a_longer_path() {
     );
     let frames = read(Dialect::OpenAiChat, stream).unwrap();
     assert!(channels(&frames).iter().any(|t| t == "sesame"));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn any_chunks_give_the_same_frames_and_the_same_redactions(
-        which in 0..ALL.len(),
-        line_end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
-        places in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-    ) {
-        let (dialect, recording) = ALL[which];
-        let stream = recording.replace('\n', line_end);
-        let mut at: Vec<usize> = places.iter().map(|i| i.index(stream.len() + 1)).collect();
-        at.sort_unstable();
-        let mut chunks = Vec::new();
-        let mut from = 0;
-        for to in at.into_iter().chain([stream.len()]) {
-            chunks.push(&stream.as_bytes()[from..to]);
-            from = to;
-        }
-        let run = |chunks: Vec<&[u8]>| {
-            let mut reader = reader(dialect);
-            let frames: Vec<Frame> =
-                events(chunks).into_iter().map(|e| reader.read(e).unwrap()).collect();
-            let edits = edits_for(&frames, "4111 1111 1111 1111");
-            let pieces: Vec<_> = frames.iter().map(|f| f.pieces.clone()).collect();
-            (pieces, rewritten(&frames, &edits), edits)
-        };
-        prop_assert_eq!(run(chunks), run(vec![stream.as_bytes()]));
-    }
-
-    #[test]
-    fn a_text_redacted_anywhere_is_the_text_with_the_span_replaced(
-        deltas in prop::collection::vec("[a-zé😀\"\\\\]{0,5}", 1..6),
-        a in any::<prop::sample::Index>(),
-        b in any::<prop::sample::Index>(),
-    ) {
-        let chunk = |t: &String| {
-            format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": { "content": t } }] }))
-        };
-        let stream: String = deltas.iter().map(chunk).collect();
-        let frames = read(Dialect::OpenAiChat, &stream).unwrap();
-        let text = deltas.concat();
-        let places: Vec<usize> = (0..=text.len()).filter(|i| text.is_char_boundary(*i)).collect();
-        let (a, b) = (*a.get(&places), *b.get(&places));
-        let span = Span { start: a.min(b), end: a.max(b) };
-        let edit = Edit { channel: 0, span, replacement: "<\"X\">".to_owned() };
-        let out = rewritten(&frames, &[edit]);
-        let mut expected = text.clone();
-        if span.start < span.end {
-            expected.replace_range(span.start..span.end, "<\"X\">");
-        }
-        prop_assert_eq!(channels(&read(Dialect::OpenAiChat, &out).unwrap()).concat(), expected);
-    }
 }

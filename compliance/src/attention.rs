@@ -1,10 +1,10 @@
 //! What a reader should not overlook, said in words.
 
-use countersign_record::{Action, Effect, Mode};
+use countersign_record::{DecisionBody, Effect, Mode};
 
 use crate::{
     document::Block,
-    exchanges::{Outcome, is_fail_open, passed_on},
+    exchanges::{Outcome, Seen, is_fail_open, passed_on},
     indexes::Indexes,
     summary::Summary,
 };
@@ -31,28 +31,15 @@ pub(crate) fn points(summary: &Summary<'_>) -> Block {
     Block::Notes("Points to note", found)
 }
 
-fn candidates(summary: &Summary<'_>) -> Vec<(Vec<u64>, &'static str)> {
-    let decisions = |keep: &dyn Fn(&countersign_record::DecisionBody) -> bool| {
-        let kept = summary
-            .extract
-            .decisions(summary.query)
-            .filter(|(_, body)| keep(body));
-        kept.map(|(placed, _)| placed.index).collect::<Vec<u64>>()
-    };
-    let standing = |outcome: Outcome| {
-        let seen = summary
-            .exchanges
-            .iter()
-            .filter(|seen| seen.outcome == outcome);
-        seen.map(|seen| seen.first).collect::<Vec<u64>>()
-    };
-    let repeated = summary.exchanges.iter().filter(|seen| seen.repeated);
+type Candidate = (Vec<u64>, &'static str);
+
+fn candidates(summary: &Summary<'_>) -> Vec<Candidate> {
     let breaks = summary
         .extract
         .chains
         .values()
         .flat_map(|chain| chain.breaks.clone());
-    vec![
+    let mut found = vec![
         (
             breaks.collect(),
             "A chain's sequence numbers do not continue here",
@@ -61,58 +48,66 @@ fn candidates(summary: &Summary<'_>) -> Vec<(Vec<u64>, &'static str)> {
             summary.gaps().map(|(placed, _)| placed.index).collect(),
             "Records may be missing, as gap records say",
         ),
+    ];
+    found.extend(about_decisions(summary));
+    found.extend(about_exchanges(summary));
+    let unread = summary.extract.unread.iter().map(|(index, _)| *index);
+    found.push((
+        unread.collect(),
+        "Entries that this version cannot read and does not count",
+    ));
+    found
+}
+
+fn about_decisions(summary: &Summary<'_>) -> [Candidate; 5] {
+    let denied_yet_passed = |body: &DecisionBody, mode: Mode| {
+        body.decision.effect == Effect::Deny && body.mode == mode && passed_on(body)
+    };
+    [
         (
-            decisions(&is_fail_open),
+            summary.decisions_where(is_fail_open),
             "Passed on though some detector gave no answer",
         ),
         (
-            decisions(&|body| {
-                body.decision.effect == Effect::Deny
-                    && body.mode == Mode::Observe
-                    && passed_on(body)
-            }),
+            summary.decisions_where(|body| denied_yet_passed(body, Mode::Observe)),
             "Passed on in observe mode against a decision to deny",
         ),
         (
-            decisions(&|body| {
-                body.decision.effect == Effect::Deny
-                    && body.mode == Mode::Enforce
-                    && matches!(body.action, Action::Forwarded | Action::Redacted)
-            }),
+            summary.decisions_where(|body| denied_yet_passed(body, Mode::Enforce)),
             "Passed on in enforce mode against a decision to deny",
         ),
         (
-            decisions(&|body| body.delivery.as_ref().is_some_and(|d| d.exposed_bytes > 0)),
+            summary.decisions_where(|b| b.delivery.as_ref().is_some_and(|d| d.exposed_bytes > 0)),
             "Part of an answer was released before the verdict that would have withheld it",
         ),
         (
-            decisions(&|body| passed_on(body) && !body.coverage.unscanned.is_empty()),
+            summary.decisions_where(|body| passed_on(body) && !body.coverage.unscanned.is_empty()),
             "Passed on with parts that no detector can read",
         ),
+    ]
+}
+
+fn about_exchanges(summary: &Summary<'_>) -> [Candidate; 4] {
+    let firsts = |keep: &dyn Fn(&Seen) -> bool| {
+        let kept = summary.exchanges.iter().filter(|seen| keep(seen));
+        kept.map(|seen| seen.first).collect::<Vec<u64>>()
+    };
+    [
         (
-            standing(Outcome::Unknown),
+            firsts(&|seen| seen.outcome == Outcome::Unknown),
             "Exchanges with an unknown outcome (first records)",
         ),
         (
-            standing(Outcome::Open),
+            firsts(&|seen| seen.outcome == Outcome::Open),
             "Exchanges passed on without an output record (first records)",
         ),
         (
-            standing(Outcome::OutputOnly),
+            firsts(&|seen| seen.outcome == Outcome::OutputOnly),
             "Exchanges without an input record (first records)",
         ),
         (
-            repeated.map(|seen| seen.first).collect(),
+            firsts(&|seen| seen.repeated),
             "Exchanges with several records of one side",
-        ),
-        (
-            summary
-                .extract
-                .unread
-                .iter()
-                .map(|(index, _)| *index)
-                .collect(),
-            "Entries that this version cannot read and does not count",
         ),
     ]
 }

@@ -131,9 +131,11 @@ fn facts(page: &mut String, intro: &str, list: &[(&str, Cell)], class: &str) -> 
     }
     writeln!(page, "<dl class=\"{class}\">")?;
     for (term, value) in list {
+        let wide = matches!(value, Cell::Code(text) if text.len() > 30);
+        let class = if wide { " class=\"wide\"" } else { "" };
         writeln!(
             page,
-            "<div><dt>{}</dt><dd>{}</dd></div>",
+            "<div{class}><dt>{}</dt><dd>{}</dd></div>",
             escape(term),
             cell(value)
         )?;

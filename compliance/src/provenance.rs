@@ -78,7 +78,9 @@ impl Header {
                 "Type",
                 Cell::text(format!("{} ({})", self.kind.code(), self.kind.name())),
             ),
+            ("Generator", Cell::text(GENERATOR)),
             ("Period asked for", Cell::text(self.period())),
+            ("Time zone", Cell::text("UTC")),
             (
                 "First record used",
                 self.first_time.clone().map_or_else(none, Cell::Time),
@@ -87,9 +89,6 @@ impl Header {
                 "Last record used",
                 self.last_time.clone().map_or_else(none, Cell::Time),
             ),
-            ("Time zone", Cell::text("UTC")),
-            ("Filter", Cell::code(filter)),
-            ("Entries used", Cell::Int(self.used.count())),
             (
                 "First index used",
                 self.used.first().map_or_else(none, Cell::Int),
@@ -98,14 +97,15 @@ impl Header {
                 "Last index used",
                 self.used.last().map_or_else(none, Cell::Int),
             ),
-            ("Ledger", Cell::code(&self.source.origin)),
+            ("Entries used", Cell::Int(self.used.count())),
             (
                 "Checkpoint",
                 Cell::text(format!("{} entries", self.source.size)),
             ),
-            ("Root hash", Cell::code(&self.source.root)),
+            ("Ledger", Cell::text(&self.source.origin)),
             ("Signing key id", Cell::code(&self.source.key_id)),
-            ("Generator", Cell::text(GENERATOR)),
+            ("Filter", Cell::code(filter)),
+            ("Root hash", Cell::code(&self.source.root)),
             (
                 "Digest of the inputs",
                 Cell::code(format!("sha256:{}", self.digest)),

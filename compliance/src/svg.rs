@@ -7,29 +7,30 @@ use crate::{
     html::escape,
 };
 
-const WIDTH: u64 = 720;
+const COLUMNS_WIDTH: u64 = 720;
+const BARS_WIDTH: u64 = 480;
 const PLOT_HEIGHT: u64 = 180;
 const TOP: u64 = 14;
 const LEFT: u64 = 46;
 const COLUMNS_RIGHT: u64 = 712;
 /// Where bars begin and the longest ends; a number follows each.
-const BARS_LEFT: u64 = 176;
-const BARS_RIGHT: u64 = 664;
-const BAR_ROW: u64 = 30;
+const BARS_LEFT: u64 = 166;
+const BARS_RIGHT: u64 = 436;
+const BAR_ROW: u64 = 26;
 const BAR: u64 = 18;
 /// Longest name beside a bar; the data table has it whole.
-const NAME: usize = 24;
+const NAME: usize = 22;
 /// Most names under columns.
 const NAMES_BELOW: usize = 8;
 
 /// The chart as an `svg` element that says its title and description.
 pub(crate) fn draw(chart: &Chart) -> String {
-    let height = match chart.shape {
-        Shape::Columns => TOP + PLOT_HEIGHT + 30,
-        Shape::Bars => chart.groups.len() as u64 * BAR_ROW + 8,
+    let (width, height) = match chart.shape {
+        Shape::Columns => (COLUMNS_WIDTH, TOP + PLOT_HEIGHT + 30),
+        Shape::Bars => (BARS_WIDTH, chart.groups.len() as u64 * BAR_ROW + 8),
     };
     let mut svg = format!(
-        "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 {WIDTH} {height}\" \
+        "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 {width} {height}\" \
          aria-labelledby=\"{id}-title {id}-desc\">\n<title id=\"{id}-title\">{}</title>\n\
          <desc id=\"{id}-desc\">{}</desc>\n",
         escape(chart.title),

@@ -25,8 +25,18 @@ pub(super) fn write(page: &mut String, table: &Table) -> fmt::Result {
         )?;
     }
     page.push_str("</caption>\n<thead><tr>");
-    for column in main() {
-        write!(page, "<th scope=\"col\">{}</th>", escape(column.label))?;
+    let all = table.columns.iter().enumerate();
+    for (place, column) in all.filter(|(_, column)| column.main) {
+        let numbers = table
+            .rows
+            .iter()
+            .all(|row| matches!(row[place], Cell::Int(_)));
+        let class = if numbers { " class=\"number\"" } else { "" };
+        write!(
+            page,
+            "<th scope=\"col\"{class}>{}</th>",
+            escape(column.label)
+        )?;
     }
     page.push_str("</tr></thead>\n");
     let two_lines = main().count() < table.columns.len();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::edit::{Cuts, Place, Slot, splice};
 use crate::progress::Mark;
+use crate::sse::Framing;
 use crate::{Edit, SseEvent};
 
 /// A piece of one channel's text.
@@ -39,14 +40,10 @@ pub(crate) struct Content {
 }
 
 impl Frame {
-    pub(crate) fn of(event: SseEvent) -> Self {
-        let SseEvent {
-            raw,
-            event,
-            data,
-            asides,
-            complete,
-        } = event;
+    /// The frame of an event; `first` says that it is the first of its stream.
+    pub(crate) fn of(event: SseEvent, first: bool) -> Self {
+        let SseEvent { raw, event, data } = event;
+        let Framing { asides, complete } = Framing::of(&raw, first);
         // An event that nothing ended must not run into what is sent after it.
         let raw = if complete {
             raw

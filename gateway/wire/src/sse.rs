@@ -14,10 +14,6 @@ pub struct SseEvent {
     pub event: Option<String>,
     /// Its data lines, joined by line feeds; empty for a bare comment or blank line.
     pub data: String,
-    /// Its other lines as they stand: comments, ids, retry times and fields nobody knows.
-    pub asides: Vec<String>,
-    /// Whether a blank line ended it. The last event of a stream may lack it.
-    pub complete: bool,
 }
 
 /// Why bytes are no event stream.
@@ -52,7 +48,6 @@ pub struct SseDecoder {
 struct Fields {
     event: Option<String>,
     data: Option<String>,
-    asides: Vec<String>,
 }
 
 impl SseDecoder {
@@ -105,7 +100,7 @@ impl SseDecoder {
         if self.line < end {
             self.read_line(end)?;
         }
-        self.event(end, false).map(Some)
+        self.event(end).map(Some)
     }
 
     /// The end of the current line and the start of the next.
@@ -131,7 +126,7 @@ impl SseDecoder {
         self.at = next;
         self.line = next;
         if blank {
-            self.event(next, true).map(Some)
+            self.event(next).map(Some)
         } else {
             Ok(None)
         }
@@ -148,23 +143,17 @@ impl SseDecoder {
         Ok(line.is_empty())
     }
 
-    fn event(&mut self, end: usize, complete: bool) -> Result<SseEvent, SseError> {
+    fn event(&mut self, end: usize) -> Result<SseEvent, SseError> {
         if end > self.limit {
             return Err(SseError::TooLarge { limit: self.limit });
         }
         let raw = self.buffer.split_to(end).freeze();
         (self.at, self.line) = (0, 0);
-        let Fields {
-            event,
-            data,
-            asides,
-        } = std::mem::take(&mut self.fields);
+        let Fields { event, data } = std::mem::take(&mut self.fields);
         Ok(SseEvent {
             raw,
             event,
             data: data.unwrap_or_default(),
-            asides,
-            complete,
         })
     }
 }
@@ -181,14 +170,49 @@ impl Fields {
                 }
                 None => self.data = Some(value.to_owned()),
             },
-            "event" => {
-                // The last name counts; an earlier one is forwarded with it, so it is kept.
-                let earlier = self.event.replace(value.to_owned());
-                self.asides
-                    .extend(earlier.map(|name| format!("event: {name}")));
-            }
-            _ if line.is_empty() => {}
-            _ => self.asides.push(line.to_owned()),
+            "event" => self.event = Some(value.to_owned()),
+            _ => {}
         }
     }
 }
+
+/// What the bytes of an event hold besides its name and data.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Framing {
+    /// Comments, ids, retry times, fields nobody knows, and names that a later name overrides.
+    pub(crate) asides: Vec<String>,
+    /// Whether a blank line ends it. The last event of a stream may lack it.
+    pub(crate) complete: bool,
+}
+
+impl Framing {
+    /// Reads it from the bytes themselves, so that it is what goes on. `first` says that a byte
+    /// order mark may lead.
+    pub(crate) fn of(raw: &[u8], first: bool) -> Self {
+        let text = String::from_utf8_lossy(raw);
+        let mut rest = text.as_ref();
+        if first {
+            rest = rest.strip_prefix('\u{feff}').unwrap_or(rest);
+        }
+        let mut asides = Vec::new();
+        let mut name = None;
+        let mut complete = false;
+        while !rest.is_empty() {
+            let end = rest.find(['\r', '\n']).unwrap_or(rest.len());
+            let (line, ended) = rest.split_at(end);
+            let after = ended.strip_prefix("\r\n").or_else(|| ended.get(1..));
+            rest = after.unwrap_or_default();
+            complete = line.is_empty();
+            match line.split_once(':').map_or(line, |(field, _)| field) {
+                "data" => {}
+                "event" => asides.extend(name.replace(line.to_owned())),
+                _ if line.is_empty() => {}
+                _ => asides.push(line.to_owned()),
+            }
+        }
+        Self { asides, complete }
+    }
+}
+
+#[cfg(test)]
+mod tests;

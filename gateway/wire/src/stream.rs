@@ -41,6 +41,7 @@ pub struct StreamReader {
     heard: Heard,
     read: Progress,
     released: Progress,
+    begun: bool,
     ended: bool,
 }
 
@@ -54,6 +55,7 @@ impl StreamReader {
             heard: Heard::default(),
             read: Progress::default(),
             released: Progress::default(),
+            begun: false,
             ended: false,
         }
     }
@@ -72,7 +74,7 @@ impl StreamReader {
         if self.ended {
             return Ok(Frame::silent());
         }
-        let mut frame = Frame::of(event);
+        let mut frame = Frame::of(event, !std::mem::replace(&mut self.begun, true));
         self.read_framing(&mut frame)?;
         let data = std::mem::take(&mut frame.content.data);
         let read = self.read_data(&data, &mut frame);

@@ -5,19 +5,16 @@ use proptest::prelude::*;
 
 use crate::recordings::{ALL, events};
 
-/// Name, data and other lines of each event.
-fn read(stream: &str) -> Vec<(Option<String>, String, Vec<String>)> {
+/// Name and data of each event.
+fn read(stream: &str) -> Vec<(Option<String>, String)> {
     let events = events([stream.as_bytes()]);
     let raw: Vec<u8> = events.iter().flat_map(|e| e.raw.to_vec()).collect();
     assert_eq!(raw, stream.as_bytes(), "the raw bytes are the stream");
-    events
-        .into_iter()
-        .map(|e| (e.event, e.data, e.asides))
-        .collect()
+    events.into_iter().map(|e| (e.event, e.data)).collect()
 }
 
 fn data(stream: &str) -> Vec<String> {
-    read(stream).into_iter().map(|(_, data, _)| data).collect()
+    read(stream).into_iter().map(|(_, data)| data).collect()
 }
 
 /// The same stream with other line ends, and with what else servers do.
@@ -57,41 +54,20 @@ fn framing_follows_the_standard() {
 }
 
 #[test]
-fn names_comments_and_unknown_fields_are_kept() {
-    let stream = ": hello\nevent: x\nid: 7\nretry: 5\nodd\ndata: a\n\n: alone\n\n";
-    let asides = [": hello", "id: 7", "retry: 5", "odd"]
-        .map(str::to_owned)
-        .to_vec();
-    let first = (Some("x".to_owned()), "a".to_owned(), asides);
-    let second = (None, String::new(), vec![": alone".to_owned()]);
-    assert_eq!(read(stream), [first, second]);
-}
-
-#[test]
-fn the_last_of_two_names_counts_and_the_other_is_not_lost() {
-    let (name, _, asides) = read("event: a\nevent: b\ndata: x\n\n").remove(0);
+fn the_last_name_counts_and_comments_are_events_without_data() {
+    let events = read(": hello\nevent: a\nid: 7\nevent: b\nodd\ndata: x\n\n: alone\n\n");
     assert_eq!(
-        (name.as_deref(), asides),
-        (Some("b"), vec!["event: a".to_owned()])
+        events,
+        [
+            (Some("b".to_owned()), "x".to_owned()),
+            (None, String::new())
+        ]
     );
 }
 
 #[test]
 fn a_byte_order_mark_counts_only_at_the_start() {
-    assert_eq!(
-        read("data: a\n\n\u{feff}data: b\n\n")[1].2,
-        ["\u{feff}data: b"]
-    );
-}
-
-#[test]
-fn only_an_event_that_a_blank_line_ended_is_complete() {
-    let complete = |stream: &str| events([stream.as_bytes()]).last().map(|e| e.complete);
-    assert_eq!(complete("data: a\n\n"), Some(true));
-    assert_eq!(complete("data: a\r\r"), Some(true));
-    assert_eq!(complete("data: a\n"), Some(false));
-    assert_eq!(complete("data: a"), Some(false));
-    assert_eq!(complete(""), None);
+    assert_eq!(data("\u{feff}data: a\n\n\u{feff}data: b\n\n"), ["a", ""]);
 }
 
 #[test]

@@ -235,8 +235,11 @@ fn a_last_event_without_blank_line_does_not_run_into_what_follows() {
     let again = events([sent.as_slice()]);
     assert_eq!(again[0].data, "a");
     assert_eq!(
-        again[1].asides,
-        [": countersign exchange=e decision=permit"]
+        again[1].raw,
+        ": countersign exchange=e decision=permit
+
+"
+        .as_bytes()
     );
 }
 

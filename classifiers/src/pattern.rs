@@ -111,8 +111,9 @@ impl PatternDetector {
     ///
     /// Whatever follows, no match that starts before it will reach beyond it or differ from what
     /// [`Self::find`] reports for `text` now. For ordinary prose it is the start of the last word.
-    /// It is at most 512 bytes before the end, except inside a private key block (14 KiB) or a JSON
-    /// web token (4 KiB).
+    /// It is at most 512 bytes before the end, or where a finished match starts that reaches into
+    /// those; inside a private key block it is up to 14 KiB before the end, inside a JSON web token
+    /// 4 KiB.
     pub fn live_from(&self, text: &str) -> usize {
         let bytes = text.as_bytes();
         let last_token = bytes
@@ -121,15 +122,26 @@ impl PatternDetector {
             .map_or(0, |i| i + 1);
         let runs = last_token.min(number::last_run(text));
         let held = floor_boundary(text, runs.max(text.len().saturating_sub(HOLD_MAX)));
-        [
+        let live = [
             iban::open_from(text),
             secret::open_from(text),
             key_block::open_from(text),
         ]
         .into_iter()
         .flatten()
-        .fold(held, usize::min)
+        .fold(held, usize::min);
+        start_of_match_around(text, live)
     }
+}
+
+/// `at`, or where the match starts that `at` would cut in two.
+fn start_of_match_around(text: &str, at: usize) -> usize {
+    let from = floor_boundary(text, at.saturating_sub(HOLD_MAX));
+    let near = search(text.get(from..).unwrap_or_default());
+    let cut = near
+        .iter()
+        .find(|f| from + f.span.start < at && at < from + f.span.end);
+    cut.map_or(at, |found| from + found.span.start)
 }
 
 fn search(text: &str) -> Vec<Found> {

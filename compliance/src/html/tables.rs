@@ -62,7 +62,7 @@ fn write_row(page: &mut String, columns: &[Column], row: &[Cell], two_lines: boo
     let main = columns.iter().zip(row).filter(|(column, _)| column.main);
     for (place, (column, value)) in main.enumerate() {
         let class = match value {
-            Cell::Int(_) => " class=\"number\"".to_owned(),
+            Cell::Int(_) if place > 0 => " class=\"number\"".to_owned(),
             Cell::Text(text) if matches!(column.key, "effect" | "action") => {
                 format!(" class=\"mark mark-{}\"", escape(text))
             }

@@ -73,7 +73,7 @@ impl Summary<'_> {
             vec![
                 Cell::Int(placed.index),
                 Cell::Time(placed.record.ts.clone()),
-                Cell::code(&gap.cause),
+                Cell::text(&gap.cause),
                 Cell::option(gap.from.clone(), Cell::Time),
                 Cell::Time(gap.to.clone()),
                 Cell::List(gap.exchanges.iter().map(ToString::to_string).collect()),

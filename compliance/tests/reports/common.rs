@@ -47,6 +47,10 @@ impl Home {
         });
     }
 
+    pub(crate) fn key(&self) -> &VerifierKey {
+        &self.name
+    }
+
     pub(crate) fn range(&self) -> VerifiedRange {
         let found = verify(self.dir.path(), &self.name, None).unwrap();
         assert_eq!(found.faults, []);

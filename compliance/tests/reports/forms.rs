@@ -1,6 +1,7 @@
 //! Forms: JSON, CSV and pages.
 
 use countersign_compliance::{Format, Query, Report, ReportError, ReportType, report};
+use countersign_ledger::{Checkpoint, VerifierKey};
 use countersign_record::{Effect, Mode, Record, Side, Verdict};
 
 use crate::{
@@ -245,4 +246,17 @@ fn types_and_formats_are_read_by_name_and_number() {
             .contains("log-extract")
     );
     assert!("docx".parse::<Format>().is_err());
+}
+
+#[test]
+fn the_printed_checkpoint_and_key_open_the_range_that_was_reported() {
+    let home = Home::holding(&mixed());
+    for kind in KINDS {
+        let ledger = json(&make(&home.range(), kind))["ledger"].clone();
+        let key: VerifierKey = ledger["verifier_key"].as_str().unwrap().parse().unwrap();
+        assert_eq!(&key, home.key());
+        let opened = Checkpoint::open(ledger["checkpoint"].as_str().unwrap(), &key).unwrap();
+        assert_eq!(&opened, home.range().checkpoint());
+        assert_eq!(ledger["size"], opened.size);
+    }
 }

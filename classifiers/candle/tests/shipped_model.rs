@@ -33,7 +33,9 @@ fn folder() -> PathBuf {
 
 fn model() -> CandleBackend {
     static MODEL: OnceLock<CandleBackend> = OnceLock::new();
-    MODEL.get_or_init(|| CandleBackend::load(&folder(), Device::Cpu).unwrap()).clone()
+    MODEL
+        .get_or_init(|| CandleBackend::load(&folder(), Device::Cpu).unwrap())
+        .clone()
 }
 
 fn reference() -> Reference {
@@ -55,7 +57,12 @@ fn scores_agree_with_the_reference() {
     for case in &reference.cases {
         let windows = model().plan(&case.text).unwrap();
         let whole = &windows[..1];
-        assert_eq!(whole[0].ids.len(), case.token_count, "tokens of {:?}", case.text);
+        assert_eq!(
+            whole[0].ids.len(),
+            case.token_count,
+            "tokens of {:?}",
+            case.text
+        );
         let logits = model().logits(&whole[0]).unwrap();
         assert_eq!(logits.len(), case.logits.len());
         for (ours, theirs) in logits.iter().zip(&case.logits) {
@@ -66,8 +73,14 @@ fn scores_agree_with_the_reference() {
         }
     }
     println!("largest difference: {worst_ppm} ppm, {worst_logit} in a logit");
-    assert!(worst_ppm <= TOLERANCE_PPM, "a score differs by {worst_ppm} ppm");
-    assert!(worst_logit <= TOLERANCE_LOGIT, "a logit differs by {worst_logit}");
+    assert!(
+        worst_ppm <= TOLERANCE_PPM,
+        "a score differs by {worst_ppm} ppm"
+    );
+    assert!(
+        worst_logit <= TOLERANCE_LOGIT,
+        "a logit differs by {worst_logit}"
+    );
 }
 
 #[test]
@@ -88,7 +101,13 @@ fn a_window_of_full_length_takes_no_more_than_its_share_of_a_second() {
 }
 
 fn prose(sentences: usize) -> String {
-    const SUBJECTS: [&str; 5] = ["The gardener", "A neighbour", "My aunt", "The baker", "Our teacher"];
+    const SUBJECTS: [&str; 5] = [
+        "The gardener",
+        "A neighbour",
+        "My aunt",
+        "The baker",
+        "Our teacher",
+    ];
     const DOINGS: [&str; 4] = [
         "watered the young tomatoes before breakfast",
         "wrote down what the seeds had cost last spring",
@@ -96,7 +115,11 @@ fn prose(sentences: usize) -> String {
         "mended the old gate beside the orchard",
     ];
     let sentence = |n: usize| {
-        format!("{} {} on day {n}. ", SUBJECTS[n % SUBJECTS.len()], DOINGS[n % DOINGS.len()])
+        format!(
+            "{} {} on day {n}. ",
+            SUBJECTS[n % SUBJECTS.len()],
+            DOINGS[n % DOINGS.len()]
+        )
     };
     (0..sentences).map(sentence).collect()
 }

@@ -123,3 +123,77 @@ fn prose(sentences: usize) -> String {
     };
     (0..sentences).map(sentence).collect()
 }
+
+const HARM: &str = "I will find you and kill you.";
+
+/// A harmless text of about `bytes` bytes with `sentence` at a share of its length.
+fn hidden(sentence: &str, bytes: usize, share: f64) -> String {
+    let mut text = String::new();
+    let mut is_placed = false;
+    for line in prose(bytes / 70).split_inclusive(". ") {
+        if !is_placed && text.len() as f64 >= share * bytes as f64 {
+            text.push_str(sentence);
+            text.push(' ');
+            is_placed = true;
+        }
+        text.push_str(line);
+    }
+    if !is_placed {
+        text.push_str(sentence);
+    }
+    text
+}
+
+#[test]
+fn a_text_of_twenty_thousand_characters_is_read_whole() {
+    let text = hidden(HARM, 22_000, 0.5);
+    assert!(text.len() > 20_000);
+    let windows = model().plan(&text).unwrap();
+    let mut covered = vec![false; text.len()];
+    for window in &windows {
+        assert!(window.ids.len() <= 128);
+        covered[window.span.start..window.span.end].fill(true);
+    }
+    let missed = text
+        .bytes()
+        .zip(covered)
+        .filter(|(byte, covered)| !covered && *byte != b' ');
+    assert_eq!(missed.count(), 0);
+    let alone = model().plan(HARM).unwrap().swap_remove(0).ids;
+    assert!(windows.iter().any(|window| window.ids == alone));
+}
+
+#[tokio::test]
+async fn a_harmful_sentence_keeps_its_verdict_anywhere_in_a_long_text() {
+    const BYTES: usize = 4_000;
+    let mut texts: Vec<String> = [0.0, 0.5, 1.0].map(|at| hidden(HARM, BYTES, at)).into();
+    texts.push(prose(BYTES / 70));
+    let texts: Arc<[String]> = texts.into();
+    assert!(texts[0].starts_with(HARM) && texts[2].ends_with(HARM));
+    let detector = ModelDetector::start(load_set(&folder(), 2).unwrap(), Limits::default());
+    let deadline = Instant::now() + Duration::from_secs(240);
+    let inspection = detector.inspect(Arc::clone(&texts), deadline).await;
+    assert_eq!(inspection.run.evaluation, Evaluation::Scored);
+    let violence = inspection
+        .labels
+        .iter()
+        .find(|l| l.label == "violence")
+        .unwrap();
+    let alone = score(&model().plan(HARM).unwrap())[0].clone();
+    let place = inspection
+        .labels
+        .iter()
+        .position(|l| l.label == "violence")
+        .unwrap();
+    assert!(violence.score >= violence.block && violence.score >= alone[place]);
+    for (channel, text) in texts.iter().enumerate() {
+        let found: Vec<&str> = inspection
+            .spans
+            .iter()
+            .filter(|s| s.label == "violence" && s.channel == channel)
+            .map(|s| &text[s.span.start..s.span.end])
+            .collect();
+        let expected: &[&str] = if channel < 3 { &[HARM] } else { &[] };
+        assert_eq!(found, expected, "in channel {channel}");
+    }
+}

@@ -50,6 +50,7 @@ def write_card(path, man, rep, prep):
       "Plain harmful questions count as 0 for jailbreak and injection.\n")
     w("Left out: sources without a stated licence (Tensor Trust: scored below as unseen sources, never trained on); optimised-suffix attacks (JailTrickBench: its requests are disturbed copies of "
       "requests in a public evaluation set); BIPIA rows whose instruction does not stand at the end. Safe prompts from the Certified-Safety mirror are used: the mirror states no licence, the upstream project is MIT.\n")
+    w("The authored templates contain short common phrases (for instance a group followed by a slur-like adjective, or a harmless sense of an alarming verb). They were written from scratch and not checked against public evaluation sets; chance agreement with lines of such sets cannot be excluded.\n")
     w("## Unseen sources\n")
     w("The following sources were kept out of training, calibration and threshold choice as a whole: " + ", ".join(t["held_out_sources"]) + ". "
       "Two uses of them must be known: figures on a sample of them were seen part-way through training and, with the smoke set, led to more authored look-alikes (no row was read or copied for that), and the floor of unsafe was raised as said above. "

@@ -1,5 +1,11 @@
 //! Several detectors over one side: side by side, and never without an answer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,5 +1,11 @@
 //! The model that ships with the product: it loads, and scores as the program that trained it did.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -126,12 +132,12 @@ fn prose(sentences: usize) -> String {
 
 const HARM: &str = "I will find you and kill you.";
 
-/// A harmless text of about `bytes` bytes with `sentence` at a share of its length.
-fn hidden(sentence: &str, bytes: usize, share: f64) -> String {
+/// A harmless text of about `bytes` bytes with `sentence` at so many percent of it.
+fn hidden(sentence: &str, bytes: usize, percent: usize) -> String {
     let mut text = String::new();
     let mut is_placed = false;
     for line in prose(bytes / 70).split_inclusive(". ") {
-        if !is_placed && text.len() as f64 >= share * bytes as f64 {
+        if !is_placed && text.len() * 100 >= percent * bytes {
             text.push_str(sentence);
             text.push(' ');
             is_placed = true;
@@ -146,7 +152,7 @@ fn hidden(sentence: &str, bytes: usize, share: f64) -> String {
 
 #[test]
 fn a_text_of_twenty_thousand_characters_is_read_whole() {
-    let text = hidden(HARM, 22_000, 0.5);
+    let text = hidden(HARM, 22_000, 50);
     assert!(text.len() > 20_000);
     let windows = model().plan(&text).unwrap();
     let mut covered = vec![false; text.len()];
@@ -166,12 +172,12 @@ fn a_text_of_twenty_thousand_characters_is_read_whole() {
 #[tokio::test]
 async fn a_harmful_sentence_keeps_its_verdict_anywhere_in_a_long_text() {
     const BYTES: usize = 4_000;
-    let mut texts: Vec<String> = [0.0, 0.5, 1.0].map(|at| hidden(HARM, BYTES, at)).into();
+    let mut texts: Vec<String> = [0, 50, 100].map(|at| hidden(HARM, BYTES, at)).into();
     texts.push(prose(BYTES / 70));
     let texts: Arc<[String]> = texts.into();
     assert!(texts[0].starts_with(HARM) && texts[2].ends_with(HARM));
     let detector = ModelDetector::start(load_set(&folder(), 2).unwrap(), Limits::default());
-    let deadline = Instant::now() + Duration::from_secs(240);
+    let deadline = Instant::now() + Duration::from_mins(4);
     let inspection = detector.inspect(Arc::clone(&texts), deadline).await;
     assert_eq!(inspection.run.evaluation, Evaluation::Scored);
     let violence = inspection

@@ -1,5 +1,11 @@
 //! The queue in front of models: bounds, deadlines, cancellation, failure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod words;
 
 use std::sync::Arc;
@@ -28,7 +34,7 @@ fn limits(queue: usize, batch: usize) -> Limits {
 }
 
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    Instant::now() + Duration::from_mins(1)
 }
 
 async fn inspect(detector: &ModelDetector, texts: &[&str]) -> Inspection {
@@ -53,7 +59,7 @@ async fn entered(controls: Controls) -> Controls {
     tokio::task::spawn_blocking(move || {
         controls
             .entered
-            .recv_timeout(Duration::from_secs(60))
+            .recv_timeout(Duration::from_mins(1))
             .unwrap();
         controls
     })

@@ -13,10 +13,11 @@ fn erf(x: f64) -> f64 {
 
 #[test]
 fn gelu_is_exact_to_the_sixth_decimal() {
-    for step in -600..=600 {
-        let x = f64::from(step) / 100.0;
+    for step in -600_i16..=600 {
+        let point = f32::from(step) / 100.0;
+        let x = f64::from(point);
         let exact = 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2));
-        let ours = f64::from(gelu(x as f32));
+        let ours = f64::from(gelu(point));
         assert!(
             (ours - exact).abs() < 1e-6,
             "gelu({x}) is {ours}, not {exact}"
@@ -28,9 +29,9 @@ fn gelu_is_exact_to_the_sixth_decimal() {
 
 #[test]
 fn the_exponential_is_exact_to_the_sixth_digit() {
-    for step in 0..=8600 {
-        let x = -f64::from(step) / 100.0;
-        let (ours, exact) = (f64::from(exp(x as f32)), f64::from(x as f32).exp());
+    for step in 0_u16..=8600 {
+        let x = -f32::from(step) / 100.0;
+        let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
         assert!(
             (ours / exact - 1.0).abs() < 1e-6,
             "exp({x}) is {ours}, not {exact}"
@@ -41,13 +42,13 @@ fn the_exponential_is_exact_to_the_sixth_digit() {
 
 #[test]
 fn sums_take_every_element() {
-    let row: Vec<f32> = (1..=37).map(|n| n as f32).collect();
+    let row: Vec<f32> = (1_u8..=37).map(f32::from).collect();
     assert!((sum(&row, |x| x) - 703.0).abs() < 1e-3);
 }
 
 #[test]
 fn a_normalised_row_has_mean_zero_and_variance_one() {
-    let mut row: Vec<f32> = (0..48).map(|n| (n * n) as f32).collect();
+    let mut row: Vec<f32> = (0_u16..48).map(|n| f32::from(n * n)).collect();
     let norm = Norm {
         gain: vec![1.0; 48],
         offset: vec![0.0; 48],

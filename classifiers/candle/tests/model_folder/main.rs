@@ -1,6 +1,12 @@
 //! A model folder is loaded whole or refused with the file and the reason. The model is tiny and
 //! random, made here.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod tiny;
 
 use countersign_classifiers::{Backend, Window};

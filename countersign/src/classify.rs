@@ -77,10 +77,10 @@ async fn one(line: Line, detectors: &Detectors) -> Value {
     // The shipped model reads one text; a context is judged as a text of its own.
     let texts: Vec<String> = std::iter::once(line.text).chain(line.context).collect();
     let assessment = detectors.inspector.inspect(texts.into(), BUDGET).await;
-    described(line.id, &assessment)
+    described(&line.id, &assessment)
 }
 
-fn described(id: Value, assessment: &Assessment) -> Value {
+fn described(id: &Value, assessment: &Assessment) -> Value {
     let mut signals = serde_json::Map::new();
     let mut verdicts = serde_json::Map::new();
     let mut flags = Vec::new();

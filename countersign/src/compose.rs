@@ -29,7 +29,6 @@ pub(crate) struct Parts {
     pub(crate) ledger: Ledger,
     pub(crate) recovery: Recovery,
     pub(crate) verifier: VerifierKey,
-    pub(crate) first_start: bool,
 }
 
 /// The detectors in force: patterns and the model.
@@ -47,7 +46,7 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
         config.classifiers.workers,
     )?;
     let dir = &config.ledger.dir;
-    let (signer, verifier, first_start) = signer(dir, &config.ledger.origin)?;
+    let (signer, verifier) = signer(dir, &config.ledger.origin)?;
     let (ledger, recovery) = ledger(dir, verifier.name(), signer)?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     let limits = limits(config);
@@ -67,7 +66,6 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
         ledger,
         recovery,
         verifier,
-        first_start,
     })
 }
 
@@ -191,16 +189,14 @@ fn shipped_model() -> anyhow::Result<PathBuf> {
         })
 }
 
-fn signer(dir: &Path, origin: &str) -> anyhow::Result<(SigningKey, VerifierKey, bool)> {
+fn signer(dir: &Path, origin: &str) -> anyhow::Result<(SigningKey, VerifierKey)> {
     let first = !dir.join("keys").join("ledger.pem").exists();
     let pair = if first {
         keys::init(dir, origin)
     } else {
         keys::load(dir)
     };
-    let (signing, verifier) =
-        pair.map_err(|e| fail(BAD_DATA, format!("{}: {e}", dir.join("keys").display())))?;
-    Ok((signing, verifier, first))
+    pair.map_err(|e| fail(BAD_DATA, format!("{}: {e}", dir.join("keys").display())))
 }
 
 fn ledger(dir: &Path, origin: &str, signer: SigningKey) -> anyhow::Result<(Ledger, Recovery)> {

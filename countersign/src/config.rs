@@ -193,6 +193,7 @@ impl Default for LedgerConfig {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "every bound says that it is one")]
 pub(crate) struct LimitsConfig {
     /// Largest body in bytes.
     pub(crate) body_bytes_max: usize,

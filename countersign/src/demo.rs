@@ -76,7 +76,7 @@ async fn drive(args: &DemoArgs, data: &Path) -> anyhow::Result<()> {
         drop(tokio::signal::ctrl_c().await);
     }
     running.stop().await?;
-    drop(stop.send(true));
+    stop.send_replace(true);
     if held {
         Ok(())
     } else {

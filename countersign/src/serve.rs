@@ -104,7 +104,7 @@ impl Running {
     /// Stops accepting, finishes what is open, publishes a last checkpoint.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         // Nobody listens any more only when every task has ended.
-        drop(self.stop.send(true));
+        self.stop.send_replace(true);
         for task in self.tasks {
             task.await?;
         }

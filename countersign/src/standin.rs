@@ -30,7 +30,10 @@ const ANSWERS: [(&str, &str); 4] = [
     ),
     (
         "rude reply",
-        "Thank you for the draft. I have read it twice now, and here is what I would answer. \
+        "Thank you for the draft. I have read it twice now and I made a few notes on the way. \
+         The first part explains the plan well, and the second part lists the dates and the \
+         people who take part. The budget fits on one page and is easy to follow from top to \
+         bottom. Here is the reply that you asked me for, word by word, as it was sent. \
          You are a worthless idiot and everyone here hates you. Get lost, you stupid pathetic \
          piece of trash, nobody wants you around.",
     ),

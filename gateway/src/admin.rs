@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_ledger::Ledger;
+use countersign_ledger::{Ledger, ReadError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -119,24 +119,26 @@ impl Admin {
 
     /// Receipts of a record id, or of all records of an exchange id.
     fn receipt(&self, id: &str) -> Response<Body> {
-        match find(self.ledger(), id) {
-            Err(problem) => problem,
-            Ok(found) if found.is_empty() => {
-                problem(StatusCode::NOT_FOUND, "No record has this id.")
+        let found = match find(self.ledger(), id) {
+            Ok(found) => found,
+            Err(error) => {
+                let detail = format!("The index cannot be read: {error}.");
+                return problem(StatusCode::SERVICE_UNAVAILABLE, &detail);
             }
-            Ok(found) => {
-                let receipts: Option<Vec<Value>> = found
-                    .into_iter()
-                    .map(|index| one_receipt(self.ledger(), index))
-                    .collect();
-                match receipts {
-                    Some(receipts) => json_answer(&json!({ "id": id, "records": receipts })),
-                    None => problem(
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        "The ledger cannot be read.",
-                    ),
-                }
-            }
+        };
+        if found.is_empty() {
+            return problem(StatusCode::NOT_FOUND, "No record has this id.");
+        }
+        let receipts: Option<Vec<Value>> = found
+            .into_iter()
+            .map(|index| one_receipt(self.ledger(), index))
+            .collect();
+        match receipts {
+            Some(receipts) => json_answer(&json!({ "id": id, "records": receipts })),
+            None => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The ledger cannot be read.",
+            ),
         }
     }
 
@@ -201,18 +203,10 @@ impl Admin {
     }
 }
 
-fn find(ledger: &Ledger, id: &str) -> Result<Vec<u64>, Response<Body>> {
-    let find = |member| {
-        ledger.find(member, id).map_err(|error| {
-            problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &format!("The index cannot be read: {error}."),
-            )
-        })
-    };
-    let by_exchange = find("exchange")?;
+fn find(ledger: &Ledger, id: &str) -> Result<Vec<u64>, ReadError> {
+    let by_exchange = ledger.find("exchange", id)?;
     if by_exchange.is_empty() {
-        find("id")
+        ledger.find("id", id)
     } else {
         Ok(by_exchange)
     }

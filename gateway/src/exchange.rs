@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use countersign_classifiers::PatternDetector;
 use countersign_record::{
-    Action, Commitment, Delivery, ExchangeId, Finish, ModelRef, Side, Timeline, Usage,
+    Action, Commitment, Delivery, ExchangeId, Finish, ModelRef, Side, Timeline,
 };
 use countersign_wire::{Dialect, RefusalKind};
 use http::header::{AUTHORIZATION, UPGRADE};
@@ -365,8 +365,8 @@ impl Exchange {
             bytes: content.bytes().len() as u64,
             usage: content
                 .document()
-                .and_then(|d| d.usage())
-                .unwrap_or(Usage::default()),
+                .and_then(countersign_wire::Document::usage)
+                .unwrap_or_default(),
             unread,
         }
     }
@@ -382,7 +382,7 @@ fn input_texts(content: &Content, head: &request::Parts) -> Arc<[String]> {
     let target = head
         .uri
         .path_and_query()
-        .map(|t| t.as_str())
+        .map(http::uri::PathAndQuery::as_str)
         .unwrap_or_default();
     if head.uri.query().is_some() || Dialect::of_path(head.uri.path()) == Dialect::Raw {
         texts.push(target.to_owned());

@@ -159,7 +159,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics in OpenMetrics text.
+    /// All metrics in the `OpenMetrics` text format.
     pub fn render(&self) -> String {
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {

@@ -152,7 +152,9 @@ impl Gateway {
                 exposed_bytes: 0,
                 finish,
             }),
-            usage: content.document().and_then(|d| d.usage()),
+            usage: content
+                .document()
+                .and_then(countersign_wire::Document::usage),
         };
         let durable = self.evidence.tell(exchange, observed, finding).await;
         durable.map_err(|fault| evidence_fault(&fault))?;

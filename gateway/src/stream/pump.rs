@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use countersign_record::{Delivery, Finish, Side, Usage};
+use countersign_record::{Delivery, Finish, Side};
 use countersign_wire::{
     Dialect, Frame, Refusal, RefusalKind, SseDecoder, SseEvent, StreamReader, decision_comment,
 };
@@ -212,7 +212,7 @@ impl Pump {
                 .as_ref()
                 .map(|p| p.as_str().to_owned()),
             bytes: stride.texts.iter().map(|t| t.len() as u64).sum(),
-            usage: self.reader.usage().unwrap_or(Usage::default()),
+            usage: self.reader.usage().unwrap_or_default(),
             unread: Vec::new(),
         };
         let (gateway, route) = (&self.gateway, &self.exchange.route);

@@ -180,9 +180,9 @@ impl Transcript {
         while let Some(frame) = self.pop() {
             let bytes = self.render(&frame);
             if frame.terminal {
-                terminal.extend(bytes)
+                terminal.extend(bytes);
             } else {
-                before.extend(bytes)
+                before.extend(bytes);
             }
         }
         (before, terminal)

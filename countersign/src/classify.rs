@@ -106,7 +106,13 @@ fn described(id: &Value, assessment: &Assessment) -> Value {
         .filter(|span| span.channel == 0)
         .map(|s| json!({ "label": s.label, "start": s.span.start, "end": s.span.end }))
         .collect();
-    let windows: u32 = assessment.runs.iter().map(|run| run.windows).sum();
+    // Patterns read each text in one piece; the model's count says how it was cut.
+    let windows = assessment
+        .runs
+        .iter()
+        .map(|run| run.windows)
+        .max()
+        .unwrap_or(0);
     let not_evaluated: Vec<Value> = assessment
         .not_evaluated()
         .into_iter()

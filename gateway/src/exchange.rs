@@ -18,6 +18,8 @@ use countersign_wire::{Dialect, RefusalKind};
 use http::header::{AUTHORIZATION, UPGRADE};
 use http::{HeaderMap, Request, Response, request};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::body::{Body, BoxError};
 use crate::clock::{new_exchange_id, now};
 use crate::evidence::{Evidence, EvidenceFault, Finding, Observed, effect_name};
@@ -79,8 +81,13 @@ pub struct Exchange {
 }
 
 impl Gateway {
-    /// Serves one request. Always answers, in the caller's dialect.
-    pub async fn exchange<B>(self: Arc<Self>, request: Request<B>) -> Response<Body>
+    /// Serves one request. Always answers, in the caller's dialect. `caller_gone` ends the wait for
+    /// an upstream whose answer nobody would read.
+    pub async fn exchange<B>(
+        self: Arc<Self>,
+        request: Request<B>,
+        caller_gone: CancellationToken,
+    ) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError>,
@@ -94,7 +101,10 @@ impl Gateway {
         };
         let mut exchange = self.open(route, dialect, &head);
         self.metrics.open.inc();
-        let response = match Arc::clone(&self).carry(&mut exchange, head, body).await {
+        let response = match Arc::clone(&self)
+            .carry(&mut exchange, (head, body), caller_gone)
+            .await
+        {
             Ok(response) => response,
             Err(fault) => fault.response(
                 dialect,
@@ -111,13 +121,14 @@ impl Gateway {
     async fn carry<B>(
         self: Arc<Self>,
         exchange: &mut Exchange,
-        head: request::Parts,
-        body: B,
+        request: (request::Parts, B),
+        caller_gone: CancellationToken,
     ) -> Result<Response<Body>, Fault>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError>,
     {
+        let (head, body) = request;
         let mut observed = self.evidence.observe();
         let content = match self.take_in(&head, exchange.dialect, body).await {
             Ok(content) => content,
@@ -149,7 +160,11 @@ impl Gateway {
 
         exchange.times.upstream_sent = Some(now());
         exchange.upstream_began = Some(Instant::now());
-        match self.upstream.send(permitted).await {
+        let answer = tokio::select! {
+            answer = self.upstream.send(permitted) => answer,
+            () = caller_gone.cancelled() => return Err(self.caller_left(exchange).await),
+        };
+        match answer {
             Ok(answer) => self.release(exchange, answer).await,
             Err(fault) => Err(self.upstream_failed(exchange, &fault).await),
         }
@@ -274,6 +289,13 @@ impl Gateway {
             Ok(_durable) => fault,
             Err(missing) => evidence_fault(&missing),
         }
+    }
+
+    /// Records that the caller left before there was an answer.
+    async fn caller_left(&self, exchange: &Exchange) -> Fault {
+        let fault = Fault::new(RefusalKind::UpstreamTimeout, "The caller left.");
+        self.closed(exchange, self.evidence.observe(), fault, Finish::ClientGone)
+            .await
     }
 
     async fn upstream_failed(&self, exchange: &Exchange, fault: &UpstreamFault) -> Fault {

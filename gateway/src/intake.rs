@@ -17,6 +17,10 @@ use crate::limits::Limits;
 /// Most content encodings stacked on one body.
 const ENCODINGS_MAX: usize = 4;
 
+/// Most bytes of an oversized body that are read and thrown away, and for how long.
+const DISCARD_BYTES_MAX: usize = 128 << 20;
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Why a body could not be taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeFault {
@@ -110,6 +114,7 @@ where
     let limit = limits.body_bytes_max;
     let mut body = body;
     if body.size_hint().lower() > limit as u64 {
+        discard(body).await;
         return Err(IntakeFault::TooLarge { limit });
     }
     let mut all = BytesMut::new();
@@ -123,11 +128,33 @@ where
         let frame = frame.map_err(|e| IntakeFault::Broken(e.into()))?;
         if let Ok(data) = frame.into_data() {
             if all.len() + data.len() > limit {
+                drop(all);
+                discard(body).await;
                 return Err(IntakeFault::TooLarge { limit });
             }
             all.extend_from_slice(&data);
         }
     }
+}
+
+/// Reads on for a while without keeping anything: a sender that is still writing would otherwise
+/// see a broken connection in place of the refusal.
+async fn discard<B>(mut body: B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let reading = async {
+        let mut left = DISCARD_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // Past this the connection just ends.
+    drop(tokio::time::timeout(DISCARD_TIME_MAX, reading).await);
 }
 
 /// Undoes the content encodings named in `headers`, outermost first.

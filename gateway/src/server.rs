@@ -14,6 +14,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::load_shed::error::Overloaded;
 use tower::{ServiceBuilder, ServiceExt};
@@ -72,7 +73,10 @@ async fn detached(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, BoxError> {
     let dialect = Dialect::of_path(request.uri().path());
-    let task = exchanges.spawn(gateway.exchange(request));
+    let caller_gone = CancellationToken::new();
+    // Dropped with this future, which hyper drops when the connection ends.
+    let _present = caller_gone.clone().drop_guard();
+    let task = exchanges.spawn(gateway.exchange(request, caller_gone));
     Ok(task.await.unwrap_or_else(|error| {
         tracing::error!(%error, "an exchange ended abnormally");
         let fault = Fault::new(RefusalKind::Internal, "The gateway failed on this request.");

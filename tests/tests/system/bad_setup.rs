@@ -156,7 +156,7 @@ impl Drop for SmallDisk {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_traffic_and_loses_no_record_that_was_answered() {
     let root = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(&root.path().join("disk"), "64m") else {
+    let Some(disk) = SmallDisk::mount(&root.path().join("disk"), "256m") else {
         machine::skip("full disk", "mounting a small tmpfs is not permitted");
         return;
     };

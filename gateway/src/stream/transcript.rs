@@ -18,6 +18,8 @@ const LIVE_TAIL: usize = 16 << 10;
 struct Channel {
     text: String,
     judged: usize,
+    /// Where what is held back begins: a long key that still grows must be seen whole again.
+    held_from: usize,
 }
 
 /// A part of the transcript given to the detectors.
@@ -109,7 +111,8 @@ impl Transcript {
         let mut origins = Vec::new();
         for (index, channel) in self.channels.iter().enumerate() {
             if channel.judged < channel.text.len() {
-                let from = boundary_before(&channel.text, channel.judged.saturating_sub(OVERLAP));
+                let start = channel.judged.saturating_sub(OVERLAP).min(channel.held_from);
+                let from = boundary_before(&channel.text, start);
                 texts.push(channel.text.get(from..).unwrap_or_default().to_owned());
                 origins.push((index, from));
             }
@@ -155,7 +158,11 @@ impl Transcript {
         &mut self,
         live_from: impl Fn(&str) -> usize,
     ) -> Vec<(Frame, Vec<u8>)> {
-        let limits: Vec<usize> = self.channels.iter().map(|c| limit(c, &live_from)).collect();
+        let mut limits = Vec::with_capacity(self.channels.len());
+        for channel in &mut self.channels {
+            channel.held_from = limit(channel, &live_from);
+            limits.push(channel.held_from);
+        }
         let mut out = Vec::new();
         while let Some(front) = self.held.front() {
             let judged = |p: &Piece| {

@@ -111,7 +111,10 @@ impl Transcript {
         let mut origins = Vec::new();
         for (index, channel) in self.channels.iter().enumerate() {
             if channel.judged < channel.text.len() {
-                let start = channel.judged.saturating_sub(OVERLAP).min(channel.held_from);
+                let start = channel
+                    .judged
+                    .saturating_sub(OVERLAP)
+                    .min(channel.held_from);
                 let from = boundary_before(&channel.text, start);
                 texts.push(channel.text.get(from..).unwrap_or_default().to_owned());
                 origins.push((index, from));

@@ -1,6 +1,8 @@
 //! The one response body type: whole bytes, or frames from a bounded channel.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,19 +18,18 @@ pub enum Body {
     /// All of it at once.
     Whole(Option<Bytes>),
     /// Piece by piece; an `Err` aborts the connection, so that a cut can never look whole.
-    Pieces(mpsc::Receiver<Result<Bytes, BoxError>>),
+    Pieces {
+        /// Where the pieces come from.
+        receiver: mpsc::Receiver<Result<Bytes, BoxError>>,
+        /// How many of them the connection has taken.
+        taken: Arc<AtomicU64>,
+    },
 }
 
 impl Body {
     /// A body of these bytes.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()))
-    }
-
-    /// A body fed through a channel of `capacity` pieces.
-    pub fn channel(capacity: usize) -> (mpsc::Sender<Result<Bytes, BoxError>>, Self) {
-        let (sender, receiver) = mpsc::channel(capacity);
-        (sender, Self::Pieces(receiver))
     }
 }
 
@@ -47,9 +48,12 @@ impl http_body::Body for Body {
                     .filter(|b| !b.is_empty())
                     .map(|b| Ok(Frame::data(b))),
             ),
-            Self::Pieces(receiver) => receiver
-                .poll_recv(cx)
-                .map(|piece| piece.map(|p| p.map(Frame::data))),
+            Self::Pieces { receiver, taken } => receiver.poll_recv(cx).map(|piece| {
+                if let Some(Ok(_)) = piece {
+                    taken.fetch_add(1, Ordering::Release);
+                }
+                piece.map(|p| p.map(Frame::data))
+            }),
         }
     }
 
@@ -62,7 +66,7 @@ impl http_body::Body for Body {
             Self::Whole(bytes) => {
                 http_body::SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
-            Self::Pieces(_) => http_body::SizeHint::default(),
+            Self::Pieces { .. } => http_body::SizeHint::default(),
         }
     }
 }

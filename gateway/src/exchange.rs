@@ -5,6 +5,7 @@
 //! [`Gateway::exchange`] is the main flow of the product. Each step is one call; a step that fails
 //! ends the exchange with a refusal in the caller's dialect, and the record says so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -390,6 +391,7 @@ impl Exchange {
                 .and_then(countersign_wire::Document::usage)
                 .unwrap_or_default(),
             unread,
+            simmering: BTreeSet::new(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Detectors, then policy: what a text holds, and what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use countersign_classifiers::{Assessment, Inspector, LabelledSpan};
+use countersign_classifiers::{Assessment, Inspector, LabelScore, LabelledSpan};
 use countersign_policy::{Facts, SignalFact, Sizes};
 use countersign_record::{
-    Decision, DetectorRun, Effect, Evaluation, Mode, Side, Signal, Usage, Verdict,
+    Decision, DetectorRun, Effect, Evaluation, Mode, Score, Side, Signal, Span, Usage, Verdict,
 };
 use countersign_wire::Edit;
 
@@ -36,6 +36,8 @@ pub struct Circumstances {
     pub usage: Usage,
     /// Reasons for which parts could not be read at all, for example `media_type`.
     pub unread: Vec<String>,
+    /// Labels that simmered in the stride before; empty but on streams.
+    pub simmering: BTreeSet<String>,
 }
 
 /// What must happen to a side.
@@ -64,6 +66,13 @@ pub struct Judgement {
     pub signals: Vec<Signal>,
     /// Where, for the labels that the decision redacts.
     pub redactions: Vec<LabelledSpan>,
+    /// Places that the labels present rest on: the index of a text and a span in it.
+    pub places: Vec<(usize, Span)>,
+    /// Labels close to their threshold, whether past it or not. One that simmers in two strides of
+    /// a stream in succession is present: a text that stays just below is no harmless one.
+    pub simmering: BTreeSet<String>,
+    /// Whether some label drew attention without being present.
+    pub wary: bool,
 }
 
 /// A value that a judgement lets pass. Made only by [`Judgement::passing`].
@@ -110,7 +119,9 @@ pub fn weigh(
     circumstances: &Circumstances,
     channels: usize,
 ) -> Judgement {
-    let signals = signals(route, &assessment);
+    let signals = signals(route, &assessment, &circumstances.simmering);
+    let simmering = simmering(route, &assessment);
+    let wary = is_wary(&assessment, &signals);
     let mut not_evaluated: Vec<String> = assessment
         .not_evaluated()
         .into_iter()
@@ -124,6 +135,7 @@ pub fn weigh(
     let facts = facts(route, &signals, &not_evaluated, circumstances, channels);
     let decision = route.policy.evaluate(&facts);
     let disposition = dispose(route, circumstances.side, &decision, fails);
+    let places = places(&signals, &assessment.spans);
     let redactions = redactions(route, &decision, assessment.spans);
     Judgement {
         decision,
@@ -131,7 +143,51 @@ pub fn weigh(
         runs: assessment.runs,
         signals,
         redactions,
+        places,
+        simmering,
+        wary,
     }
+}
+
+/// The score from which a label is present on `route`.
+fn threshold(route: &Route, label: &LabelScore) -> Score {
+    route.policy.threshold(&label.label).unwrap_or(label.block)
+}
+
+/// The score from which a label simmers: three quarters of the way from drawing attention to being
+/// present.
+fn simmers_from(route: &Route, label: &LabelScore) -> Score {
+    let threshold = threshold(route, label);
+    let gap = threshold.ppm().saturating_sub(label.flag.ppm());
+    Score::from_ppm(threshold.ppm() - gap / 4).unwrap_or(threshold)
+}
+
+fn simmering(route: &Route, assessment: &Assessment) -> BTreeSet<String> {
+    let labels = assessment.labels.iter();
+    let simmer = labels.filter(|label| label.score >= simmers_from(route, label));
+    simmer.map(|label| label.label.clone()).collect()
+}
+
+fn is_wary(assessment: &Assessment, signals: &[Signal]) -> bool {
+    let present = |label: &LabelScore| {
+        signals
+            .iter()
+            .any(|s| s.label == label.label && s.verdict == Verdict::Present)
+    };
+    assessment
+        .labels
+        .iter()
+        .any(|label| label.score >= label.flag && !present(label))
+}
+
+fn places(signals: &[Signal], spans: &[LabelledSpan]) -> Vec<(usize, Span)> {
+    let present = |span: &&LabelledSpan| {
+        signals
+            .iter()
+            .any(|s| s.label == span.label && s.verdict == Verdict::Present)
+    };
+    let found = spans.iter().filter(present);
+    found.map(|span| (span.channel, span.span)).collect()
 }
 
 fn redactions(route: &Route, decision: &Decision, spans: Vec<LabelledSpan>) -> Vec<LabelledSpan> {
@@ -144,7 +200,11 @@ fn redactions(route: &Route, decision: &Decision, spans: Vec<LabelledSpan>) -> V
         .collect()
 }
 
-fn signals(route: &Route, assessment: &Assessment) -> Vec<Signal> {
+fn signals(
+    route: &Route,
+    assessment: &Assessment,
+    simmered: &BTreeSet<String>,
+) -> Vec<Signal> {
     let unanswered: Vec<&str> = assessment
         .runs
         .iter()
@@ -155,7 +215,11 @@ fn signals(route: &Route, assessment: &Assessment) -> Vec<Signal> {
         .labels
         .iter()
         .map(|label| {
-            let threshold = route.policy.threshold(&label.label).unwrap_or(label.block);
+            let threshold = if simmered.contains(&label.label) {
+                simmers_from(route, label)
+            } else {
+                threshold(route, label)
+            };
             let verdict = if label.score >= threshold {
                 Verdict::Present
             } else if unanswered.contains(&label.detector.as_str()) {

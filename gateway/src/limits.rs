@@ -17,6 +17,8 @@ pub struct Limits {
     pub upstream_idle_max: Duration,
     /// Longest time to open a connection to the upstream. Default 10 s.
     pub upstream_connect_max: Duration,
+    /// Longest time that a caller takes nothing of a stream that waits for it. Default 60 s.
+    pub caller_stall_max: Duration,
     /// Longest stream. Default 1 h.
     pub stream_duration_max: Duration,
     /// Most bytes of a stream that are held back unjudged. Default 8 MiB.
@@ -42,6 +44,7 @@ impl Default for Limits {
             upstream_head_max: Duration::from_secs(600),
             upstream_idle_max: Duration::from_secs(120),
             upstream_connect_max: Duration::from_secs(10),
+            caller_stall_max: Duration::from_secs(60),
             stream_duration_max: Duration::from_secs(3600),
             stream_held_bytes_max: 8 << 20,
             judge_budget: Duration::from_secs(30),

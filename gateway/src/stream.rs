@@ -1,8 +1,11 @@
 //! Releases a stream frame by frame: judged first, recorded before its end, never just cut.
 //!
-//! A pump task reads the upstream and decides what may leave; the caller's response begins with
-//! the first release, so that a block decided before it is a plain refusal and not a stream.
+//! A pump task reads the upstream and sends what may leave; an engine without any I/O decides what
+//! that is. The caller's response begins with the first release, so that a block decided before it
+//! is a plain refusal and not a stream.
 
+mod engine;
+mod outlet;
 mod pump;
 mod transcript;
 
@@ -16,10 +19,8 @@ use crate::body::Body;
 use crate::exchange::{Exchange, Gateway};
 use crate::refusal::Fault;
 use crate::release::answer_with;
+use outlet::Outlet;
 use pump::Pump;
-
-/// Pieces that may wait for a slow caller; the pump stops reading the upstream beyond them.
-const CHANNEL_CAPACITY: usize = 16;
 
 /// How a stream opens.
 #[derive(Debug)]
@@ -37,13 +38,13 @@ pub(crate) async fn release(
     head: response::Parts,
     body: Incoming,
 ) -> Result<Response<Body>, Fault> {
-    let (sender, released) = Body::channel(CHANNEL_CAPACITY);
+    let (outlet, released) = Outlet::new(gateway.limits.caller_stall_max);
     let (opening, opened) = oneshot::channel();
     let pump = Pump::new(
         Arc::clone(&gateway),
         exchange.clone(),
         head.status,
-        (sender, opening),
+        (outlet, opening),
     );
     tokio::spawn(pump.run(body));
     match opened.await {

@@ -1,53 +1,72 @@
 //! The pump: upstream bytes in, released bytes out, one record before the end.
+//!
+//! [`Engine`] decides; the pump waits, asks the judge, sends and records.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use countersign_record::{Delivery, Finish, Side};
-use countersign_wire::{
-    Dialect, Frame, Refusal, RefusalKind, SseDecoder, SseEvent, StreamReader, decision_comment,
-};
+use countersign_record::{Action, Delivery, Finish, Side};
+use countersign_wire::{Dialect, Refusal, RefusalKind, decision_comment};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Opening;
-use super::transcript::{Stride, Transcript};
-use crate::body::BoxError;
+use super::engine::{Engine, Step, StreamFault};
+use super::outlet::{CallerGone, Outlet};
+use super::transcript::Stride;
 use crate::evidence::{Finding, Observed, effect_name};
 use crate::exchange::{Exchange, Gateway, evidence_fault, plain_name};
 use crate::judge::{Circumstances, Disposition, Judgement};
 use crate::refusal::{Fault, policy_header};
 use crate::release::action_of;
-use crate::route::StreamMode;
 
-/// New text that is not yet a stride is judged after this long all the same.
-const STRIDE_PATIENCE: Duration = Duration::from_millis(150);
+/// Text that waits for its stride longer than this is looked at all the same.
+const LOOK_AFTER: Duration = Duration::from_millis(150);
 
 /// Why the pump stops before the stream's own end.
 enum Stop {
-    /// The judgement withholds.
-    Withheld(Box<Judgement>),
+    /// The judgement of this text withholds.
+    Withheld(Stride, Box<Judgement>),
     /// The upstream failed; the caller is told.
     Upstream(Fault, Finish),
     /// The caller left.
-    ClientGone,
+    CallerGone,
+}
+
+/// What came of waiting for the upstream.
+enum Arrival {
+    Bytes(Bytes),
+    End,
+    /// Nothing, but text has waited long enough for a look.
+    Look,
+}
+
+/// What of the pieces in flight counts as delivered.
+#[derive(Clone, Copy, PartialEq)]
+enum Count {
+    /// All: the connection stands.
+    All,
+    /// Those that the connection took before it broke.
+    Taken,
 }
 
 pub(super) struct Pump {
     gateway: Arc<Gateway>,
     exchange: Exchange,
     status: StatusCode,
-    decoder: SseDecoder,
-    reader: StreamReader,
-    transcript: Transcript,
+    engine: Engine,
     observed: Observed,
-    last: Option<Judgement>,
-    sender: mpsc::Sender<Result<Bytes, BoxError>>,
+    simmering: BTreeSet<String>,
+    outlet: Outlet,
     opening: Option<oneshot::Sender<Opening>>,
     began: Instant,
+    last_byte: Instant,
+    /// Since when text waits for a judgement.
+    waiting_since: Option<Instant>,
 }
 
 impl Pump {
@@ -55,21 +74,19 @@ impl Pump {
         gateway: Arc<Gateway>,
         exchange: Exchange,
         status: StatusCode,
-        towards_caller: (
-            mpsc::Sender<Result<Bytes, BoxError>>,
-            oneshot::Sender<Opening>,
-        ),
+        (outlet, opening): (Outlet, oneshot::Sender<Opening>),
     ) -> Self {
-        let wire = &gateway.limits.wire;
+        let (dialect, mode) = (exchange.dialect, exchange.route.stream);
+        let patterns = Arc::clone(&gateway.patterns);
         Self {
-            decoder: SseDecoder::new(wire.event_bytes_max),
-            reader: StreamReader::new(exchange.dialect, wire),
-            transcript: Transcript::new(),
+            engine: Engine::new(dialect, mode, patterns, &gateway.limits),
             observed: gateway.evidence.observe(),
-            last: None,
-            sender: towards_caller.0,
-            opening: Some(towards_caller.1),
+            simmering: BTreeSet::new(),
+            outlet,
+            opening: Some(opening),
             began: Instant::now(),
+            last_byte: Instant::now(),
+            waiting_since: None,
             gateway,
             exchange,
             status,
@@ -78,315 +95,288 @@ impl Pump {
 
     /// Pumps to the end, whatever end it is, and records it.
     pub(super) async fn run(mut self, body: Incoming) {
-        let ended = self.pump(body).await;
-        match ended {
+        match self.pump(body).await {
             Ok(()) => self.finish().await,
-            Err(stop) => self.stop(stop).await,
+            Err(Stop::Withheld(stride, judgement)) => self.block(&stride, *judgement).await,
+            Err(Stop::Upstream(fault, finish)) => self.fail(fault, finish).await,
+            Err(Stop::CallerGone) => self.close().await,
         }
     }
 
-    /// Reads until the terminal marker (or, in dialects without one, until the end).
-    async fn pump(&mut self, body: Incoming) -> Result<(), Stop> {
-        let mut body = body;
-        let limits = self.gateway.limits.clone();
-        let mut last_byte = Instant::now();
-        while !self.reader.saw_terminal() {
-            if self.began.elapsed() > limits.stream_duration_max {
-                return Err(Stop::overlong());
-            }
-            let wait = if self.transcript.unjudged() > 0 {
-                STRIDE_PATIENCE
-            } else {
-                limits.upstream_idle_max
-            };
-            let next = tokio::select! {
-                () = self.sender.closed() => return Err(Stop::ClientGone),
-                next = tokio::time::timeout(wait, body.frame()) => next,
-            };
-            match next {
-                Err(_quiet) if last_byte.elapsed() >= limits.upstream_idle_max => {
-                    return Err(Stop::idle());
+    /// Reads until the terminal event (or, in dialects without one, until the end).
+    async fn pump(&mut self, mut body: Incoming) -> Result<(), Stop> {
+        let mut ended = false;
+        loop {
+            match self.engine.step()? {
+                Step::Release(bytes) => self.send(bytes.into()).await?,
+                Step::Judge(stride) => self.judge_stride(stride).await?,
+                Step::Ended => return Ok(()),
+                Step::Starved if ended && self.engine.is_whole() => return Ok(()),
+                Step::Starved if ended => {
+                    return Err(Stop::cut("it ended without its terminal marker"));
                 }
-                Err(_quiet) => self.judge_stride().await?,
-                Ok(None) => return self.upstream_ended(),
-                Ok(Some(Err(error))) => return Err(Stop::cut(&error.to_string())),
-                Ok(Some(Ok(frame))) => {
-                    last_byte = Instant::now();
-                    if let Ok(data) = frame.into_data() {
-                        self.take_in(&data).await?;
+                Step::Starved => match self.wait(&mut body).await? {
+                    Arrival::Bytes(bytes) => {
+                        self.observed.received(&bytes);
+                        self.engine.feed(&bytes)?;
                     }
-                }
+                    Arrival::Look => self.glance().await?,
+                    Arrival::End => {
+                        ended = true;
+                        self.engine.feed_end()?;
+                    }
+                },
             }
         }
-        Ok(())
     }
 
-    async fn take_in(&mut self, data: &[u8]) -> Result<(), Stop> {
-        self.observed.received(data);
-        let events = self
-            .decoder
-            .push(data)
-            .map_err(|e| Stop::garbled(&e.to_string()))?;
-        for event in events {
-            self.read(event)?;
-        }
-        if self.transcript.held_bytes() > self.gateway.limits.stream_held_bytes_max {
-            return Err(Stop::garbled("more was held back than the limit allows"));
-        }
-        if matches!(
-            self.exchange.route.stream,
-            StreamMode::Optimistic | StreamMode::Observe
-        ) {
-            while let Some(frame) = self.transcript.pop_unjudged() {
-                self.send(&frame.bytes()).await?;
-                self.reader.released(&frame);
+    async fn wait(&mut self, body: &mut Incoming) -> Result<Arrival, Stop> {
+        let limits = &self.gateway.limits;
+        let idle = self.last_byte + limits.upstream_idle_max;
+        let overlong = self.began + limits.stream_duration_max;
+        self.waiting_since = match self.waiting_since {
+            _ if !self.engine.waits_for_a_look() => None,
+            since => since.or_else(|| Some(Instant::now())),
+        };
+        let look = self.waiting_since.map(|since| since + LOOK_AFTER);
+        let first = look.unwrap_or(idle).min(idle).min(overlong);
+        let next = tokio::select! {
+            () = self.outlet.closed() => return Err(Stop::CallerGone),
+            next = body.frame() => next,
+            () = tokio::time::sleep_until(first.into()) => {
+                return match first {
+                    _ if first == overlong => Err(Stop::overlong()),
+                    _ if first == idle => Err(Stop::idle()),
+                    _ => Ok(Arrival::Look),
+                };
             }
-        }
-        if self.transcript.is_due() && !self.reader.saw_terminal() {
-            self.judge_stride().await?;
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, event: SseEvent) -> Result<(), Stop> {
-        let frame: Frame = self
-            .reader
-            .read(event)
-            .map_err(|e| Stop::garbled(&e.to_string()))?;
-        self.transcript.take_in(frame);
-        Ok(())
-    }
-
-    /// Whether an end without a terminal marker is an end.
-    fn upstream_ended(&mut self) -> Result<(), Stop> {
-        let decoder = std::mem::replace(&mut self.decoder, SseDecoder::new(0));
-        if let Some(event) = decoder
-            .finish()
-            .map_err(|e| Stop::garbled(&e.to_string()))?
-        {
-            self.read(event)?;
-        }
-        if self.reader.saw_terminal() || self.exchange.dialect == Dialect::Raw {
-            Ok(())
-        } else {
-            Err(Stop::cut("it ended without its terminal marker"))
+        };
+        self.last_byte = Instant::now();
+        match next {
+            None => Ok(Arrival::End),
+            Some(Err(error)) => Err(Stop::cut(&error.to_string())),
+            Some(Ok(frame)) => Ok(Arrival::Bytes(frame.into_data().unwrap_or_default())),
         }
     }
 
-    async fn judge_stride(&mut self) -> Result<(), Stop> {
-        if self.exchange.route.stream == StreamMode::Buffer {
-            self.transcript.judged([]);
+    async fn glance(&mut self) -> Result<(), Stop> {
+        self.waiting_since = None;
+        let Some(glance) = self.engine.glance() else {
             return Ok(());
-        }
-        let stride = self.transcript.next_stride();
-        let judgement = self.judge(&stride).await;
+        };
+        // A look in between is no stride of its own: what simmers in it does not add up.
+        let judgement = self.judge(&glance, BTreeSet::new()).await;
+        self.accept(&glance, judgement)
+    }
+
+    async fn judge_stride(&mut self, stride: Stride) -> Result<(), Stop> {
+        self.waiting_since = None;
+        let simmering = std::mem::take(&mut self.simmering);
+        let judgement = self.judge(&stride, simmering).await;
+        self.simmering.clone_from(&judgement.simmering);
+        self.accept(&stride, judgement)
+    }
+
+    fn accept(&mut self, stride: &Stride, judgement: Judgement) -> Result<(), Stop> {
         if !judgement.passes() {
-            return Err(Stop::Withheld(Box::new(judgement)));
+            return Err(Stop::Withheld(stride.clone(), Box::new(judgement)));
         }
-        self.accept(&stride, judgement);
-        let patterns = Arc::clone(&self.gateway.patterns);
-        for (frame, bytes) in self.transcript.releasable(|text| patterns.live_from(text)) {
-            self.send(&bytes).await?;
-            self.reader.released(&frame);
-        }
+        self.engine
+            .judged(stride, judgement.edits(), judgement.wary);
         Ok(())
     }
 
-    fn accept(&mut self, stride: &Stride, judgement: Judgement) {
-        let edits = judgement
-            .edits()
-            .into_iter()
-            .filter_map(|edit| stride.locate(edit));
-        self.transcript.judged(edits.collect::<Vec<_>>());
-        self.last = Some(judgement);
-    }
-
-    async fn judge(&self, stride: &Stride) -> Judgement {
+    async fn judge(&self, stride: &Stride, simmering: BTreeSet<String>) -> Judgement {
+        let principal = self.exchange.principal.as_ref();
         let circumstances = Circumstances {
             side: Side::Output,
             dialect: self.exchange.dialect.name(),
             model: self.exchange.model.requested.clone().unwrap_or_default(),
-            principal: self
-                .exchange
-                .principal
-                .as_ref()
-                .map(|p| p.as_str().to_owned()),
+            principal: principal.map(|p| p.as_str().to_owned()),
             bytes: stride.texts.iter().map(|t| t.len() as u64).sum(),
-            usage: self.reader.usage().unwrap_or_default(),
+            usage: self.engine.usage().unwrap_or_default(),
             unread: Vec::new(),
+            simmering,
         };
         let (gateway, route) = (&self.gateway, &self.exchange.route);
-        gateway
-            .judge
-            .judge(
-                route,
-                Arc::clone(&stride.texts),
-                &circumstances,
-                &gateway.limits,
-            )
+        let texts = Arc::clone(&stride.texts);
+        let judge = &gateway.judge;
+        judge
+            .judge(route, texts, &circumstances, &gateway.limits)
             .await
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    async fn send(&mut self, piece: Bytes) -> Result<(), CallerGone> {
         self.open();
-        self.observed.forwarded(bytes);
-        let piece = Bytes::copy_from_slice(bytes);
-        self.sender
-            .send(Ok(piece))
-            .await
-            .map_err(|_closed| Stop::ClientGone)
+        self.outlet.send(piece).await?;
+        self.count_delivered(Count::Taken);
+        Ok(())
     }
 
     fn open(&mut self) {
         if let Some(opening) = self.opening.take() {
-            self.gateway
-                .metrics
-                .hold
-                .observe(self.began.elapsed().as_secs_f64());
+            let held = self.began.elapsed().as_secs_f64();
+            self.gateway.metrics.hold.observe(held);
             // The receiver is gone only when the caller is; the next send finds that out.
             drop(opening.send(Opening::Begin));
         }
     }
 
+    fn count_delivered(&mut self, count: Count) {
+        let mut pieces = self.outlet.taken();
+        if count == Count::All {
+            pieces.extend(self.outlet.untaken());
+        }
+        for piece in pieces {
+            self.observed.forwarded(&piece);
+        }
+    }
+
     /// The stream's own end: a last look at the whole text, the record, then the last bytes.
     async fn finish(&mut self) {
-        let judgement = self.last_look().await;
+        let whole = self.engine.whole();
+        let judgement = self.judge(&whole, BTreeSet::new()).await;
         if !judgement.passes() {
-            return self.stop(Stop::Withheld(Box::new(judgement))).await;
+            return self.block(&whole, judgement).await;
         }
-        let (before, terminal) = self.transcript.drain();
+        self.engine.judged(&whole, judgement.edits(), false);
+        let (before, terminal) = self.engine.drain();
         let effect = effect_name(judgement.decision.effect);
         let comment = decision_comment(&self.exchange.id.to_string(), effect);
         let last = [before, comment, terminal].concat();
+        self.count_delivered(Count::All);
         self.observed.forwarded(&last);
-        if let Err(fault) = self.tell(judgement, Finish::Complete, None).await {
-            return self.abort(&fault).await;
-        }
-        self.open();
-        drop(self.sender.send(Ok(last.into())).await);
-    }
-
-    async fn last_look(&mut self) -> Judgement {
-        if self.transcript.judged_at_once()
-            && let Some(last) = self.last.take()
-            && self.exchange.route.stream != StreamMode::Buffer
-        {
-            return last;
-        }
-        let whole = self.transcript.whole();
-        let judgement = self.judge(&whole).await;
-        let edits: Vec<_> = judgement
-            .edits()
-            .into_iter()
-            .filter_map(|edit| whole.locate(edit))
-            .collect();
-        self.transcript.judged(edits);
-        judgement
-    }
-
-    async fn stop(&mut self, stop: Stop) {
-        match stop {
-            Stop::Withheld(judgement) => self.block(*judgement).await,
-            Stop::Upstream(fault, finish) => {
-                let told = self.tell_unended(finish, &fault).await;
-                self.abort(&told.err().unwrap_or(fault)).await;
-            }
-            Stop::ClientGone => {
-                let judgement = self.last_look().await;
-                if let Err(fault) = self.tell(judgement, Finish::ClientGone, None).await {
-                    tracing::error!(message = fault.message, "a left exchange has no record");
-                }
-            }
-        }
-    }
-
-    /// Ends the stream with well-formed block frames of the caller's dialect.
-    async fn block(&mut self, judgement: Judgement) {
-        let fault = Fault::withheld(&judgement, self.exchange.id);
-        let began = self.opening.is_none();
-        let exposed = self.observed.forwarded_bytes();
-        self.gateway.metrics.exposure.inc_by(exposed);
-        let frames = if began {
-            self.block_frames(&fault)
+        let finish = if self.engine.ended_in_error() {
+            Finish::UpstreamFault
         } else {
-            Vec::new()
+            Finish::Complete
+        };
+        let status = self.status.as_u16();
+        match self.tell(judgement, (status, finish, 0)).await {
+            Ok(()) => {
+                self.open();
+                // Whether the caller still takes it cannot be known once it is recorded.
+                drop(self.outlet.send(last.into()).await);
+            }
+            Err(missing) => self.abort(&missing, Vec::new()).await,
+        }
+    }
+
+    /// Ends the stream with well-formed block frames of the caller's dialect; before the first
+    /// byte, with a plain refusal.
+    async fn block(&mut self, stride: &Stride, judgement: Judgement) {
+        let fault = Fault::withheld(&judgement, self.exchange.id);
+        self.count_delivered(Count::All);
+        let exposed = if judgement.places.is_empty() {
+            self.observed.forwarded_bytes()
+        } else {
+            self.engine.exposed(stride, &judgement.places)
+        };
+        self.gateway.metrics.exposure.inc_by(exposed);
+        let began = self.opening.is_none();
+        let (frames, status) = if began {
+            (self.block_frames(&fault), self.status.as_u16())
+        } else {
+            (Vec::new(), fault.kind.status())
         };
         self.observed.forwarded(&frames);
-        let status = if began {
-            self.status.as_u16()
-        } else {
-            fault.kind.status()
-        };
-        let finish = Finish::Blocked;
-        let delivery = Delivery {
-            status,
-            exposed_bytes: exposed,
-            released_bytes: 0,
-            finish,
-        };
-        if let Err(missing) = self.tell(judgement, finish, Some(delivery)).await {
-            return self.abort(&missing).await;
+        let told = self.tell(judgement, (status, Finish::Blocked, exposed));
+        if let Err(missing) = told.await {
+            return self.abort(&missing, Vec::new()).await;
         }
         match self.opening.take() {
             Some(opening) => drop(opening.send(Opening::Refuse(fault))),
-            None => drop(self.sender.send(Ok(frames.into())).await),
+            None => drop(self.outlet.send(frames.into()).await),
         }
     }
 
     fn block_frames(&self, fault: &Fault) -> Vec<u8> {
         let exchange = self.exchange.id.to_string();
         let policy = policy_header(self.exchange.route.policy.reference());
-        let kind = fault.kind.clone();
-        let (message, policy) = (fault.message.as_str(), Some(policy.as_str()));
         let refusal = Refusal {
-            kind,
-            message,
+            kind: fault.kind.clone(),
+            message: &fault.message,
             exchange: &exchange,
-            policy,
+            policy: Some(&policy),
         };
         let mut frames = decision_comment(&exchange, "deny");
-        frames.extend(self.reader.block_frames(&refusal));
+        frames.extend(self.engine.block_frames(&refusal));
         frames
     }
 
-    /// Tells the caller of a fault and ends the connection, so that no client takes it for an end.
-    async fn abort(&mut self, fault: &Fault) {
-        if let Some(opening) = self.opening.take() {
-            drop(opening.send(Opening::Refuse(fault.clone())));
-            return;
+    /// Records a stream that the upstream did not end, and tells the caller.
+    async fn fail(&mut self, fault: Fault, finish: Finish) {
+        self.count_delivered(Count::All);
+        let began = self.opening.is_none();
+        let (frame, status) = if began {
+            (self.fault_frame(&fault), self.status.as_u16())
+        } else {
+            (Vec::new(), fault.kind.status())
+        };
+        self.observed.forwarded(&frame);
+        let observed = self.observation();
+        let delivery = Delivery {
+            status,
+            released_bytes: observed.forwarded_bytes(),
+            exposed_bytes: 0,
+            finish,
+        };
+        let code = fault.kind.code();
+        let finding = Finding::unjudged(Side::Output, code, Action::Closed, Some(delivery));
+        let evidence = &self.gateway.evidence;
+        match evidence.tell(&self.exchange, observed, finding).await {
+            Ok(_durable) => self.abort(&fault, frame).await,
+            Err(missing) => self.abort(&evidence_fault(&missing), Vec::new()).await,
         }
+    }
+
+    fn fault_frame(&self, fault: &Fault) -> Vec<u8> {
         let exchange = self.exchange.id.to_string();
         let body = fault.body(self.exchange.dialect, &exchange, None);
         let event: &[u8] = match self.exchange.dialect {
             Dialect::AnthropicMessages => b"event: error\ndata: ",
             Dialect::OpenAiChat | Dialect::Raw => b"data: ",
         };
-        let frame = [event, &body, b"\n\n"].concat();
-        drop(self.sender.send(Ok(frame.into())).await);
-        let cut: BoxError = fault.message.clone().into();
-        drop(self.sender.send(Err(cut)).await);
+        [event, &body, b"\n\n"].concat()
+    }
+
+    /// Records what a caller who left had been given.
+    async fn close(&mut self) {
+        self.count_delivered(Count::Taken);
+        let whole = self.engine.whole();
+        let judgement = self.judge(&whole, BTreeSet::new()).await;
+        let delivery = (self.status.as_u16(), Finish::ClientGone, 0);
+        if let Err(fault) = self.tell(judgement, delivery).await {
+            tracing::error!(message = fault.message, "a left exchange has no record");
+        }
+    }
+
+    /// Sends `frame`, which says what happened, and breaks the connection, so that no client takes
+    /// what it has for an answer. Before the first byte, a plain refusal.
+    async fn abort(&mut self, fault: &Fault, frame: Vec<u8>) {
+        if let Some(opening) = self.opening.take() {
+            drop(opening.send(Opening::Refuse(fault.clone())));
+            return;
+        }
+        if self.outlet.send(frame.into()).await.is_ok() {
+            self.outlet.break_off(fault.message.clone()).await;
+        }
     }
 
     async fn tell(
         &mut self,
         judgement: Judgement,
-        finish: Finish,
-        delivery: Option<Delivery>,
+        (status, finish, exposed_bytes): (u16, Finish, u64),
     ) -> Result<(), Fault> {
         let observed = self.observation();
-        let released = observed.forwarded_bytes();
-        let plain = Delivery {
-            status: self.status.as_u16(),
-            released_bytes: 0,
-            exposed_bytes: 0,
+        let delivery = Delivery {
+            status,
+            released_bytes: observed.forwarded_bytes(),
+            exposed_bytes,
             finish,
         };
-        let delivery = Delivery {
-            released_bytes: released,
-            ..delivery.unwrap_or(plain)
-        };
         let disposition = match judgement.disposition {
-            Disposition::Pass if self.transcript.is_edited() => Disposition::Redact,
+            Disposition::Pass if self.engine.is_edited() => Disposition::Redact,
             other => other,
         };
         let finding = Finding {
@@ -396,80 +386,51 @@ impl Pump {
             decision: judgement.decision,
             action: action_of(disposition),
             delivery: Some(delivery),
-            usage: self.reader.usage(),
+            usage: self.engine.usage(),
         };
-        let told = self
-            .gateway
-            .evidence
-            .tell(&self.exchange, observed, finding)
-            .await;
-        told.map(drop).map_err(|fault| evidence_fault(&fault))
-    }
-
-    /// Records a stream that the upstream did not end.
-    async fn tell_unended(&mut self, finish: Finish, fault: &Fault) -> Result<(), Fault> {
-        let observed = self.observation();
-        let released_bytes = observed.forwarded_bytes();
-        let status = if self.opening.is_none() {
-            self.status.as_u16()
-        } else {
-            fault.kind.status()
-        };
-        let delivery = Delivery {
-            status,
-            released_bytes,
-            exposed_bytes: 0,
-            finish,
-        };
-        let code = fault.kind.code();
-        let action = countersign_record::Action::Closed;
-        let finding = Finding::unjudged(Side::Output, code, action, Some(delivery));
-        let told = self
-            .gateway
-            .evidence
-            .tell(&self.exchange, observed, finding)
-            .await;
+        let evidence = &self.gateway.evidence;
+        let told = evidence.tell(&self.exchange, observed, finding).await;
         told.map(drop).map_err(|fault| evidence_fault(&fault))
     }
 
     fn observation(&mut self) -> Observed {
-        self.exchange.model.served = self.reader.served_model().map(plain_name);
+        self.exchange.model.served = self.engine.served_model().map(plain_name);
         let mut observed = self.observed.clone();
-        observed.scanned(self.transcript.whole().texts.iter().map(String::as_str));
+        observed.scanned(self.engine.whole().texts.iter().map(String::as_str));
         observed
+    }
+}
+
+impl From<StreamFault> for Stop {
+    fn from(fault: StreamFault) -> Self {
+        let message = format!("The upstream's stream could not be read: {fault}.");
+        let fault = Fault::new(RefusalKind::UpstreamFault, message);
+        Self::Upstream(fault, Finish::UpstreamFault)
+    }
+}
+
+impl From<CallerGone> for Stop {
+    fn from(_gone: CallerGone) -> Self {
+        Self::CallerGone
     }
 }
 
 impl Stop {
     fn cut(what: &str) -> Self {
         let message = format!("The upstream's stream was cut: {what}.");
-        Self::Upstream(
-            Fault::new(RefusalKind::UpstreamFault, message),
-            Finish::UpstreamCut,
-        )
-    }
-
-    fn garbled(what: &str) -> Self {
-        let message = format!("The upstream's stream could not be read: {what}.");
-        Self::Upstream(
-            Fault::new(RefusalKind::UpstreamFault, message),
-            Finish::UpstreamFault,
-        )
+        let fault = Fault::new(RefusalKind::UpstreamFault, message);
+        Self::Upstream(fault, Finish::UpstreamCut)
     }
 
     fn idle() -> Self {
         let message = "The upstream's stream fell silent.";
-        Self::Upstream(
-            Fault::new(RefusalKind::UpstreamTimeout, message),
-            Finish::UpstreamCut,
-        )
+        let fault = Fault::new(RefusalKind::UpstreamTimeout, message);
+        Self::Upstream(fault, Finish::UpstreamCut)
     }
 
     fn overlong() -> Self {
         let message = "The stream lasted longer than the limit.";
-        Self::Upstream(
-            Fault::new(RefusalKind::UpstreamTimeout, message),
-            Finish::UpstreamCut,
-        )
+        let fault = Fault::new(RefusalKind::UpstreamTimeout, message);
+        Self::Upstream(fault, Finish::UpstreamCut)
     }
 }

@@ -1,4 +1,13 @@
 //! The text of a stream, channel by channel: what was read, what was judged, what may go.
+//!
+//! Text is judged in *strides* that lie on a grid: a stride is due whenever enough new text has
+//! gathered since the last one, counted in bytes of text and looked at after every event. Chunks
+//! and delays move no stride. A *glance* is a look in between, for a stream so slow that its
+//! reader would wait for the next stride; it releases text and leaves the grid alone.
+//!
+//! Only *settled* text is judged: text before the earliest place where a pattern could still grow.
+//! What a pattern says of settled text is final, so neither a verdict nor a redaction depends on
+//! where a stride happened to end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,41 +17,52 @@ use countersign_wire::{Edit, Frame, Piece};
 
 /// Bytes before a stride's new text that detectors see again, so that nothing straddles strides.
 const OVERLAP: usize = 512;
-/// Smallest and largest stride in bytes of new text.
-const STRIDE_FIRST: usize = 96;
+/// How much further back a stride may begin so that it does not begin inside a word.
+const WORD_MAX: usize = 512;
+/// First stride in bytes of new text, about eight tokens; each is twice the one before it.
+const STRIDE_FIRST: usize = 32;
+/// Largest stride in bytes of new text.
 const STRIDE_MAX: usize = 1024;
-/// Tail in which a pattern's live match is looked for.
+/// Tail in which a pattern's live match is looked for; longer than any pattern holds.
 const LIVE_TAIL: usize = 16 << 10;
 
 #[derive(Debug, Default)]
 struct Channel {
     text: String,
+    /// Everything before it is judged.
     judged: usize,
-    /// Where what is held back begins: a long key that still grows must be seen whole again.
-    held_from: usize,
+    /// Everything before it was judged by strides of the grid.
+    strided: usize,
+    /// Bytes of text that left.
+    released: usize,
 }
 
 /// A part of the transcript given to the detectors.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Stride {
     /// The texts, one per channel with new text.
     pub(super) texts: Arc<[String]>,
     /// For each text: its channel and where in that channel it starts.
     origins: Vec<(usize, usize)>,
+    /// Whether the grid moves on with it.
+    on_grid: bool,
 }
 
 impl Stride {
+    /// Moves a span from the stride's coordinates to the channel's.
+    pub(super) fn place(&self, text: usize, span: Span) -> Option<(usize, Span)> {
+        let (channel, base) = *self.origins.get(text)?;
+        let (start, end) = (span.start + base, span.end + base);
+        Some((channel, Span { start, end }))
+    }
+
     /// Moves an edit from the stride's coordinates to the channel's.
     pub(super) fn locate(&self, edit: Edit) -> Option<Edit> {
-        let (channel, base) = *self.origins.get(edit.channel)?;
-        let span = Span {
-            start: edit.span.start + base,
-            end: edit.span.end + base,
-        };
+        let (channel, span) = self.place(edit.channel, edit.span)?;
         Some(Edit {
             channel,
             span,
-            replacement: edit.replacement,
+            ..edit
         })
     }
 }
@@ -53,9 +73,10 @@ pub(super) struct Transcript {
     channels: Vec<Channel>,
     held: VecDeque<Frame>,
     held_bytes: usize,
+    /// Bytes of text since the last stride of the grid, and how many make the next one due.
+    gathered: usize,
     stride: usize,
     edits: Vec<Edit>,
-    strides: usize,
 }
 
 impl Transcript {
@@ -64,9 +85,9 @@ impl Transcript {
             channels: Vec::new(),
             held: VecDeque::new(),
             held_bytes: 0,
+            gathered: 0,
             stride: STRIDE_FIRST,
             edits: Vec::new(),
-            strides: 0,
         }
     }
 
@@ -78,6 +99,7 @@ impl Transcript {
             }
             if let Some(known) = self.channels.get_mut(*channel) {
                 known.text.push_str(text);
+                self.gathered += text.len();
             }
         }
         self.held_bytes += frame.bytes().len();
@@ -91,38 +113,49 @@ impl Transcript {
 
     /// Whether a whole stride of new text has gathered.
     pub(super) fn is_due(&self) -> bool {
-        self.unjudged() >= self.stride
+        self.gathered >= self.stride
     }
 
-    /// Bytes of new text.
-    pub(super) fn unjudged(&self) -> usize {
-        self.channels.iter().map(|c| c.text.len() - c.judged).sum()
+    /// Whether frames wait for a judgement of their text.
+    pub(super) fn has_unjudged(&self) -> bool {
+        self.channels.iter().any(|c| c.judged < c.text.len())
     }
 
-    /// Whether everything so far was judged in one stride from its beginning, so that a last look
-    /// at the whole text would see nothing new.
-    pub(super) fn judged_at_once(&self) -> bool {
-        self.strides <= 1 && self.unjudged() == 0
+    /// The next stride of the grid.
+    pub(super) fn stride(&self, live_from: &dyn Fn(&str) -> usize) -> Stride {
+        self.cut(live_from, true)
     }
 
-    /// New text with its overlap.
-    pub(super) fn next_stride(&self) -> Stride {
-        let mut texts = Vec::new();
-        let mut origins = Vec::new();
+    /// A look at the settled text between strides; `None` when there is no new one.
+    pub(super) fn glance(&self, live_from: &dyn Fn(&str) -> usize) -> Option<Stride> {
+        Some(self.cut(live_from, false)).filter(|glance| !glance.texts.is_empty())
+    }
+
+    fn cut(&self, live_from: &dyn Fn(&str) -> usize, on_grid: bool) -> Stride {
+        let (mut texts, mut origins) = (Vec::new(), Vec::new());
         for (index, channel) in self.channels.iter().enumerate() {
-            if channel.judged < channel.text.len() {
-                let start = channel
-                    .judged
-                    .saturating_sub(OVERLAP)
-                    .min(channel.held_from);
-                let from = boundary_before(&channel.text, start);
-                texts.push(channel.text.get(from..).unwrap_or_default().to_owned());
+            let known = if on_grid {
+                channel.strided
+            } else {
+                channel.judged
+            };
+            let settled = settled(&channel.text, live_from);
+            if known < settled {
+                let from = word_before(&channel.text, known.saturating_sub(OVERLAP));
+                texts.push(
+                    channel
+                        .text
+                        .get(from..settled)
+                        .unwrap_or_default()
+                        .to_owned(),
+                );
                 origins.push((index, from));
             }
         }
         Stride {
             texts: texts.into(),
             origins,
+            on_grid,
         }
     }
 
@@ -133,22 +166,45 @@ impl Transcript {
         Stride {
             texts: texts.into(),
             origins,
+            on_grid: true,
         }
     }
 
-    /// Notes that all text so far is judged, and what must be redacted in it.
-    pub(super) fn judged(&mut self, edits: impl IntoIterator<Item = Edit>) {
+    /// Notes that the text of `stride` is judged, and what must be redacted in it. `wary` says
+    /// that a score came near its threshold: the strides start small again.
+    pub(super) fn judged(
+        &mut self,
+        stride: &Stride,
+        edits: impl IntoIterator<Item = Edit>,
+        wary: bool,
+    ) {
+        self.redact(edits);
+        for ((index, base), text) in stride.origins.iter().zip(stride.texts.iter()) {
+            if let Some(channel) = self.channels.get_mut(*index) {
+                let end = base + text.len();
+                channel.judged = channel.judged.max(end);
+                if stride.on_grid {
+                    channel.strided = channel.strided.max(end);
+                }
+            }
+        }
+        if stride.on_grid {
+            self.gathered = 0;
+            self.stride = if wary {
+                STRIDE_FIRST
+            } else {
+                (self.stride * 2).min(STRIDE_MAX)
+            };
+        }
+    }
+
+    fn redact(&mut self, edits: impl IntoIterator<Item = Edit>) {
         for edit in edits {
             let known = |e: &Edit| e.channel == edit.channel && e.span == edit.span;
             if !self.edits.iter().any(known) {
                 self.edits.push(edit);
             }
         }
-        for channel in &mut self.channels {
-            channel.judged = channel.text.len();
-        }
-        self.strides += 1;
-        self.stride = (self.stride * 2).min(STRIDE_MAX);
     }
 
     /// Whether anything is redacted.
@@ -156,39 +212,36 @@ impl Transcript {
         !self.edits.is_empty()
     }
 
-    /// Frames from the front that may leave: judged whole, and before every live partial match.
-    pub(super) fn releasable(
-        &mut self,
-        live_from: impl Fn(&str) -> usize,
-    ) -> Vec<(Frame, Vec<u8>)> {
-        let mut limits = Vec::with_capacity(self.channels.len());
-        for channel in &mut self.channels {
-            channel.held_from = limit(channel, &live_from);
-            limits.push(channel.held_from);
-        }
+    /// Frames from the front whose text is judged whole, and the bytes that leave for them.
+    pub(super) fn releasable(&mut self) -> Vec<(Frame, Vec<u8>)> {
         let mut out = Vec::new();
         while let Some(front) = self.held.front() {
             let judged = |p: &Piece| {
-                limits
+                self.channels
                     .get(p.channel)
-                    .is_some_and(|limit| p.start + p.text.len() <= *limit)
+                    .is_some_and(|c| p.start + p.text.len() <= c.judged)
             };
             if front.terminal || !front.pieces.iter().all(judged) {
                 break;
             }
-            if let Some(frame) = self.pop() {
-                let bytes = self.render(&frame);
-                out.push((frame, bytes));
-            }
+            out.extend(self.pop());
         }
         out
+    }
+
+    /// The frame at the front, when it may leave unjudged (optimistic and observe routes).
+    pub(super) fn pop_unjudged(&mut self) -> Option<(Frame, Vec<u8>)> {
+        if self.held.front().is_some_and(|f| !f.terminal) {
+            self.pop()
+        } else {
+            None
+        }
     }
 
     /// Every frame that waits, as it may leave now that all is judged; the terminal ones apart.
     pub(super) fn drain(&mut self) -> (Vec<u8>, Vec<u8>) {
         let (mut before, mut terminal) = (Vec::new(), Vec::new());
-        while let Some(frame) = self.pop() {
-            let bytes = self.render(&frame);
+        while let Some((frame, bytes)) = self.pop() {
             if frame.terminal {
                 terminal.extend(bytes);
             } else {
@@ -198,43 +251,51 @@ impl Transcript {
         (before, terminal)
     }
 
-    /// The frame at the front, when it may leave unjudged (optimistic and observe routes).
-    pub(super) fn pop_unjudged(&mut self) -> Option<Frame> {
-        if self.held.front().is_some_and(|f| !f.terminal) {
-            self.pop()
-        } else {
-            None
-        }
-    }
-
-    fn pop(&mut self) -> Option<Frame> {
+    fn pop(&mut self) -> Option<(Frame, Vec<u8>)> {
         let frame = self.held.pop_front()?;
         self.held_bytes -= frame.bytes().len();
-        Some(frame)
-    }
-
-    fn render(&self, frame: &Frame) -> Vec<u8> {
-        if self.edits.is_empty() {
+        for piece in &frame.pieces {
+            if let Some(channel) = self.channels.get_mut(piece.channel) {
+                channel.released = channel.released.max(piece.start + piece.text.len());
+            }
+        }
+        let bytes = if self.edits.is_empty() {
             frame.bytes().to_vec()
         } else {
             frame.rewritten(&self.edits)
-        }
+        };
+        Some((frame, bytes))
+    }
+
+    /// Bytes of text that left from the earliest of `places` on, channel by channel: what a
+    /// verdict that rests on them came too late for.
+    pub(super) fn exposed(&self, places: &[(usize, Span)]) -> u64 {
+        let exposed_of = |(index, channel): (usize, &Channel)| {
+            let here = places.iter().filter(|(at, _)| *at == index);
+            let first = here.map(|(_, span)| span.start).min();
+            first.map_or(0, |start| channel.released.saturating_sub(start) as u64)
+        };
+        self.channels.iter().enumerate().map(exposed_of).sum()
     }
 }
 
-fn limit(channel: &Channel, live_from: &impl Fn(&str) -> usize) -> usize {
-    let from = boundary_before(&channel.text, channel.text.len().saturating_sub(LIVE_TAIL));
-    let live = from + live_from(channel.text.get(from..).unwrap_or_default());
-    channel.judged.min(live)
+/// How much of `text` no pattern can still grow into.
+fn settled(text: &str, live_from: &dyn Fn(&str) -> usize) -> usize {
+    let from = text.floor_char_boundary(text.len().saturating_sub(LIVE_TAIL));
+    from + live_from(text.get(from..).unwrap_or_default())
 }
 
-/// The nearest character boundary at or before `at`.
-fn boundary_before(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len()))
-        .rev()
-        .find(|i| text.is_char_boundary(*i))
-        .unwrap_or(0)
+/// The start of the word at `at`, unless that is far away: a detector that sees the tail of a long
+/// number could take it for a number of its own.
+fn word_before(text: &str, at: usize) -> usize {
+    let at = text.floor_char_boundary(at);
+    let nearest = text.floor_char_boundary(at.saturating_sub(WORD_MAX));
+    let before = text.get(nearest..at).unwrap_or_default();
+    let space = before.char_indices().rev().find(|(_, c)| c.is_whitespace());
+    match space {
+        Some((offset, c)) => nearest + offset + c.len_utf8(),
+        None if nearest == 0 => 0,
+        None => at,
+    }
 }
 
-#[cfg(test)]
-mod tests;

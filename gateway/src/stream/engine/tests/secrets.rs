@@ -1,0 +1,57 @@
+//! A number or a credential that arrives in pieces: not one of its characters leaves.
+
+use super::DIALECTS;
+use super::judge::{carry, carry_with_glances, whole};
+use crate::route::StreamMode;
+
+const BEFORE: &str = "please write down what comes next and keep it well: ";
+const AFTER: &str = " and that is all there is to say about it. ";
+const SECRETS: [&str; 4] = [
+    "4539 5787 6362 1486",
+    "4539578763621486",
+    "DE89 3704 0044 0532 0130 00",
+    "AKIAQ3EGXKZ7WLP5TVRN",
+];
+
+/// The answer around the secrets has neither digits nor capitals, and they have nothing else.
+fn assert_nothing_of(secret: &str, dialect: countersign_wire::Dialect, bytes: &[u8], what: &str) {
+    let text = super::judge::answer(dialect, bytes).replace("redacted:pii.", "");
+    let left = text.find(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase());
+    assert_eq!(left, None, "{what}: of {secret:?} something left in {text}");
+}
+
+#[test]
+fn a_secret_split_at_any_place_never_leaves() {
+    for dialect in DIALECTS {
+        for secret in SECRETS {
+            for at in 0..=secret.len() {
+                let pieces = [BEFORE, &secret[..at], &secret[at..], AFTER, AFTER, AFTER];
+                let stream = whole(dialect, &pieces);
+                let what = format!("{} cut at {at}", dialect.name());
+                let outcome = carry(dialect, StreamMode::Hold, [stream.as_slice()]);
+                assert_nothing_of(secret, dialect, &outcome.released, &what);
+                let each_byte = stream.chunks(1);
+                let outcome = carry_with_glances(dialect, StreamMode::Hold, each_byte, |_| true);
+                assert_nothing_of(secret, dialect, &outcome.released, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_comes_letter_by_letter_never_leaves() {
+    for dialect in DIALECTS {
+        for secret in SECRETS {
+            let mut pieces = vec![BEFORE];
+            let letters: Vec<String> = secret.chars().map(String::from).collect();
+            pieces.extend(letters.iter().map(String::as_str));
+            pieces.extend([AFTER, AFTER, AFTER]);
+            let stream = whole(dialect, &pieces);
+            let each_line = stream.split_inclusive(|byte| *byte == b'\n');
+            let outcome = carry_with_glances(dialect, StreamMode::Hold, each_line, |_| true);
+            assert_nothing_of(secret, dialect, &outcome.released, dialect.name());
+            let text = String::from_utf8_lossy(&outcome.released);
+            assert!(outcome.denied || text.contains("redacted:"), "{secret}");
+        }
+    }
+}

@@ -12,6 +12,7 @@ use countersign_gateway::exchange::Gateway;
 use countersign_gateway::{now, server};
 use countersign_record::{Body, Change, Gap, Genesis, Heartbeat};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -27,6 +28,8 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = Config::effective(args)?;
     runtime()?.block_on(async {
+        // Before anybody can take the gateway for ready: a signal without a handler kills.
+        let signals = Signals::listen()?;
         let running = Running::start(&config).await?;
         eprintln!("countersign: listening on http://{}", running.data);
         eprintln!("countersign: admin on http://{}", running.admin);
@@ -34,8 +37,9 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         eprintln!("countersign: point your client here, for example");
         eprintln!("    export OPENAI_BASE_URL=http://{}/v1", running.data);
         eprintln!("    export ANTHROPIC_BASE_URL=http://{}", running.data);
-        reload_on_hangup(args.clone(), Arc::clone(&running.gateway));
-        stop_signal().await;
+        let Signals { stops, hangup } = signals;
+        reload_on_hangup(hangup, args.clone(), Arc::clone(&running.gateway));
+        stops.first().await;
         eprintln!("countersign: draining");
         running.stop().await?;
         Ok(ExitCode::SUCCESS)
@@ -201,12 +205,8 @@ async fn beat(gateway: Arc<Gateway>, mut stopped: watch::Receiver<bool>) {
 }
 
 /// SIGHUP: an invalid file is refused whole, and the last good one keeps serving.
-fn reload_on_hangup(args: ServeArgs, gateway: Arc<Gateway>) {
+fn reload_on_hangup(mut hangup: Signal, args: ServeArgs, gateway: Arc<Gateway>) {
     tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            return;
-        };
         while hangup.recv().await.is_some() {
             match Config::effective(&args).and_then(|config| compose::routes(&config)) {
                 Ok(routes) => {
@@ -224,15 +224,36 @@ fn reload_on_hangup(args: ServeArgs, gateway: Arc<Gateway>) {
     });
 }
 
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+/// The signals that the gateway obeys, heard from the moment this is made.
+struct Signals {
+    stops: Stops,
+    hangup: Signal,
+}
+
+/// SIGTERM and Ctrl-C.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let heard = |kind| signal(kind).map_err(|e| fail(UNAVAILABLE, format!("signals: {e}")));
+        Ok(Self {
+            stops: Stops {
+                terminate: heard(SignalKind::terminate())?,
+                interrupt: heard(SignalKind::interrupt())?,
+            },
+            hangup: heard(SignalKind::hangup())?,
+        })
+    }
+}
+
+impl Stops {
+    async fn first(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
     }
 }

@@ -213,7 +213,7 @@ fn pieces(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn stream(events: Vec<String>) -> Response<Body> {
-    let (sender, body) = Body::channel(4);
+    let (sender, body, _taken) = Body::channel(4);
     tokio::spawn(async move {
         for event in events {
             if sender.send(Ok(Bytes::from(event))).await.is_err() {

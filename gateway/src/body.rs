@@ -31,6 +31,20 @@ impl Body {
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()))
     }
+
+    /// A body fed through a channel of `capacity` pieces: the way in, the body, and how many
+    /// pieces the connection has taken.
+    pub fn channel(
+        capacity: usize,
+    ) -> (mpsc::Sender<Result<Bytes, BoxError>>, Self, Arc<AtomicU64>) {
+        let (sender, receiver) = mpsc::channel(capacity);
+        let taken = Arc::new(AtomicU64::new(0));
+        let body = Self::Pieces {
+            receiver,
+            taken: Arc::clone(&taken),
+        };
+        (sender, body, taken)
+    }
 }
 
 impl http_body::Body for Body {

@@ -200,11 +200,7 @@ fn redactions(route: &Route, decision: &Decision, spans: Vec<LabelledSpan>) -> V
         .collect()
 }
 
-fn signals(
-    route: &Route,
-    assessment: &Assessment,
-    simmered: &BTreeSet<String>,
-) -> Vec<Signal> {
+fn signals(route: &Route, assessment: &Assessment, simmered: &BTreeSet<String>) -> Vec<Signal> {
     let unanswered: Vec<&str> = assessment
         .runs
         .iter()

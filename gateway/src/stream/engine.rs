@@ -113,7 +113,9 @@ impl Engine {
                 return Ok(Step::Release(bytes));
             }
             if self.transcript.is_due() && self.mode != StreamMode::Buffer {
-                let stride = self.transcript.stride(&|text| self.patterns.live_from(text));
+                let stride = self
+                    .transcript
+                    .stride(&|text| self.patterns.live_from(text));
                 if !stride.texts.is_empty() {
                     return Ok(Step::Judge(stride));
                 }
@@ -161,7 +163,8 @@ impl Engine {
 
     /// A look at settled text between strides, for a reader who would wait too long.
     pub(super) fn glance(&self) -> Option<Stride> {
-        self.transcript.glance(&|text| self.patterns.live_from(text))
+        self.transcript
+            .glance(&|text| self.patterns.live_from(text))
     }
 
     /// All text, for the last look.

@@ -31,12 +31,7 @@ pub(super) struct Outlet {
 impl Outlet {
     /// An outlet and the body that it feeds. A caller that takes nothing for `stall_max` is gone.
     pub(super) fn new(stall_max: Duration) -> (Self, Body) {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
-        let taken = Arc::new(AtomicU64::new(0));
-        let body = Body::Pieces {
-            receiver,
-            taken: Arc::clone(&taken),
-        };
+        let (sender, body, taken) = Body::channel(CAPACITY);
         let outlet = Self {
             sender,
             taken,

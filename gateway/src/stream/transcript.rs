@@ -298,4 +298,3 @@ fn word_before(text: &str, at: usize) -> usize {
         None => at,
     }
 }
-

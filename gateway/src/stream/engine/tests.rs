@@ -89,7 +89,12 @@ fn strides_grow_and_start_small_again_where_a_score_comes_near() {
         advance(&mut engine, wary).0
     };
     let (grown, wary) = (strides(false), strides(true));
-    assert!(grown.len() < wary.len() / 4, "{} {}", grown.len(), wary.len());
+    assert!(
+        grown.len() < wary.len() / 4,
+        "{} {}",
+        grown.len(),
+        wary.len()
+    );
 }
 
 #[test]

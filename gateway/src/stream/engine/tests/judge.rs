@@ -163,8 +163,10 @@ fn named(data: &Value) -> String {
 }
 
 fn chunk(delta: &Value, finish: &Value) -> String {
-    event(&json!({ "id": "chatcmpl-x", "object": "chat.completion.chunk", "model": "m",
-        "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] }))
+    event(
+        &json!({ "id": "chatcmpl-x", "object": "chat.completion.chunk", "model": "m",
+        "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] }),
+    )
 }
 
 /// A whole stream of `dialect` whose answer comes in `pieces`.
@@ -175,9 +177,10 @@ pub(super) fn whole(dialect: Dialect, pieces: &[&str]) -> Vec<u8> {
             chunk(&json!({}), &json!("stop")) + "data: [DONE]\n\n",
         ),
         Dialect::AnthropicMessages => (
-            named(&json!({ "type": "message_start", "message": { "type": "message",
-                "role": "assistant", "model": "m", "content": [] } }))
-                + &named(&json!({ "type": "content_block_start", "index": 0,
+            named(
+                &json!({ "type": "message_start", "message": { "type": "message",
+                "role": "assistant", "model": "m", "content": [] } }),
+            ) + &named(&json!({ "type": "content_block_start", "index": 0,
                     "content_block": { "type": "text", "text": "" } })),
             named(&json!({ "type": "content_block_stop", "index": 0 }))
                 + &named(&json!({ "type": "message_delta",

@@ -78,14 +78,7 @@ fn streams() -> Vec<(String, Dialect, Vec<u8>)> {
         "example.org. ",
         PROSE,
     ];
-    let denied = [
-        PROSE,
-        PROSE,
-        "It is AKIAQ3EG",
-        "XKZ7WLP5TVRN",
-        ". ",
-        PROSE,
-    ];
+    let denied = [PROSE, PROSE, "It is AKIAQ3EG", "XKZ7WLP5TVRN", ". ", PROSE];
     for dialect in DIALECTS {
         let name = dialect.name();
         streams.push((

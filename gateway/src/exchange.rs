@@ -180,9 +180,10 @@ impl Gateway {
 
     fn open(&self, route: Arc<Route>, dialect: Dialect, head: &request::Parts) -> Exchange {
         // The path of an unknown dialect may hold content; a record holds none.
-        let path = match dialect {
-            Dialect::OpenAiChat | Dialect::AnthropicMessages => head.uri.path(),
-            Dialect::Raw => route.pattern.as_str(),
+        let path = if dialect.path_is_open() {
+            route.pattern.as_str()
+        } else {
+            head.uri.path()
         };
         let credential = head
             .headers
@@ -406,7 +407,7 @@ fn input_texts(content: &Content, head: &request::Parts) -> Arc<[String]> {
         .path_and_query()
         .map(http::uri::PathAndQuery::as_str)
         .unwrap_or_default();
-    if head.uri.query().is_some() || Dialect::of_path(head.uri.path()) == Dialect::Raw {
+    if head.uri.query().is_some() || Dialect::of_path(head.uri.path()).path_is_open() {
         texts.push(target.to_owned());
     }
     texts.into()

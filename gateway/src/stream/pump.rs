@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use countersign_record::{Delivery, Finish, Side};
 use countersign_wire::{
-    Dialect, Frame, Refusal, RefusalKind, SseDecoder, SseEvent, StreamReader, decision_comment,
+    Frame, Framing, Refusal, RefusalKind, StreamDecoder, StreamEvent, StreamReader,
+    decision_comment,
 };
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -40,7 +41,7 @@ pub(super) struct Pump {
     gateway: Arc<Gateway>,
     exchange: Exchange,
     status: StatusCode,
-    decoder: SseDecoder,
+    decoder: StreamDecoder,
     reader: StreamReader,
     transcript: Transcript,
     observed: Observed,
@@ -62,8 +63,8 @@ impl Pump {
     ) -> Self {
         let wire = &gateway.limits.wire;
         Self {
-            decoder: SseDecoder::new(wire.event_bytes_max),
-            reader: StreamReader::new(exchange.dialect, wire),
+            decoder: StreamDecoder::new(Framing::Sse, wire.event_bytes_max),
+            reader: StreamReader::new(exchange.dialect, Framing::Sse, wire),
             transcript: Transcript::new(),
             observed: gateway.evidence.observe(),
             last: None,
@@ -148,7 +149,7 @@ impl Pump {
         Ok(())
     }
 
-    fn read(&mut self, event: SseEvent) -> Result<(), Stop> {
+    fn read(&mut self, event: StreamEvent) -> Result<(), Stop> {
         let frame: Frame = self
             .reader
             .read(event)
@@ -159,14 +160,14 @@ impl Pump {
 
     /// Whether an end without a terminal marker is an end.
     fn upstream_ended(&mut self) -> Result<(), Stop> {
-        let decoder = std::mem::replace(&mut self.decoder, SseDecoder::new(0));
+        let decoder = std::mem::replace(&mut self.decoder, StreamDecoder::new(Framing::Sse, 0));
         if let Some(event) = decoder
             .finish()
             .map_err(|e| Stop::garbled(&e.to_string()))?
         {
             self.read(event)?;
         }
-        if self.reader.saw_terminal() || self.exchange.dialect == Dialect::Raw {
+        if self.reader.is_complete_at_end() {
             Ok(())
         } else {
             Err(Stop::cut("it ended without its terminal marker"))
@@ -256,7 +257,7 @@ impl Pump {
         }
         let (before, terminal) = self.transcript.drain();
         let effect = effect_name(judgement.decision.effect);
-        let comment = decision_comment(&self.exchange.id.to_string(), effect);
+        let comment = decision_comment(Framing::Sse, &self.exchange.id.to_string(), effect);
         let last = [before, comment, terminal].concat();
         self.observed.forwarded(&last);
         if let Err(fault) = self.tell(judgement, Finish::Complete, None).await {
@@ -344,7 +345,7 @@ impl Pump {
             exchange: &exchange,
             policy,
         };
-        let mut frames = decision_comment(&exchange, "deny");
+        let mut frames = decision_comment(Framing::Sse, &exchange, "deny");
         frames.extend(self.reader.block_frames(&refusal));
         frames
     }
@@ -356,12 +357,12 @@ impl Pump {
             return;
         }
         let exchange = self.exchange.id.to_string();
-        let body = fault.body(self.exchange.dialect, &exchange, None);
-        let event: &[u8] = match self.exchange.dialect {
-            Dialect::AnthropicMessages => b"event: error\ndata: ",
-            Dialect::OpenAiChat | Dialect::Raw => b"data: ",
-        };
-        let frame = [event, &body, b"\n\n"].concat();
+        let frame = self.reader.fault_frames(&Refusal {
+            kind: fault.kind.clone(),
+            message: &fault.message,
+            exchange: &exchange,
+            policy: None,
+        });
         drop(self.sender.send(Ok(frame.into())).await);
         let cut: BoxError = fault.message.clone().into();
         drop(self.sender.send(Err(cut)).await);

@@ -36,7 +36,7 @@ pub(crate) fn note(heard: &mut Heard, event: &Node, frame: &mut Frame) {
         }
         "message_stop" => frame.terminal = true,
         "error" => {
-            heard.finish = Some("error".to_owned());
+            heard.error();
             frame.terminal = true;
         }
         _ => {}

@@ -11,7 +11,7 @@ use crate::embedded::Unescaper;
 use crate::json::{Leaf, Node, Tree, parse_bytes};
 use crate::known_keys::{is_embedded_json, is_known};
 use crate::progress::usage_of;
-use crate::{BodyError, Dialect, Edit, Limits, media};
+use crate::{BodyError, Dialect, Edit, Limits, Pointer, Scalar, media, source};
 
 /// A strictly parsed JSON body. See [`Document::parse`].
 #[derive(Debug, Clone)]
@@ -98,6 +98,12 @@ impl Document {
     /// Why the model stopped, of the first choice.
     pub fn finish(&self) -> Option<String> {
         self.finish.clone()
+    }
+
+    /// The string, number or boolean at `pointer`; `None` when there is none.
+    pub fn at(&self, pointer: &Pointer) -> Option<Scalar> {
+        let json = std::str::from_utf8(&self.bytes).ok()?;
+        source::scalar_at(json, pointer.steps())
     }
 
     /// The bytes as they came.

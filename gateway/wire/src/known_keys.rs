@@ -218,7 +218,7 @@ pub(crate) fn is_known(dialect: Dialect, key: &str) -> bool {
     let known = match dialect {
         Dialect::OpenAiChat => OPENAI,
         Dialect::AnthropicMessages => ANTHROPIC,
-        Dialect::Raw => return false,
+        _ => return false,
     };
     known.binary_search(&key).is_ok()
 }

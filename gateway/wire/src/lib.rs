@@ -9,7 +9,7 @@
 //! - **Framing does not matter.** However a stream is cut into chunks, it gives the same events,
 //!   the same texts and the same redactions.
 //!
-//! Whole bodies: [`Document`]. Streams: [`SseDecoder`], then [`StreamReader`], which gives
+//! Whole bodies: [`Document`]. Streams: [`StreamDecoder`], then [`StreamReader`], which gives
 //! [`Frame`]s. What a caller is told in place of an answer: [`Refusal`].
 
 mod anthropic;
@@ -18,23 +18,29 @@ mod dialect;
 mod document;
 mod edit;
 mod embedded;
+mod ending;
+mod extraction;
 mod frame;
+mod framing;
 mod json;
 mod known_keys;
 mod limits;
+mod lines;
 mod media;
 mod openai;
 mod progress;
 mod refusal;
+mod source;
 mod sse;
 mod stream;
 
 pub use dialect::Dialect;
 pub use document::Document;
 pub use edit::Edit;
+pub use extraction::{Extraction, ExtractionError, Pointer, Scalar};
 pub use frame::{Frame, Piece};
+pub use framing::{DecodeError, Framing, StreamDecoder, StreamEvent};
 pub use json::{BodyError, BodyFault};
 pub use limits::Limits;
 pub use refusal::{Refusal, RefusalKind, decision_comment, refusal_body};
-pub use sse::{SseDecoder, SseError, SseEvent};
 pub use stream::{StreamError, StreamReader};

@@ -29,7 +29,7 @@ pub(crate) fn note(heard: &mut Heard, chunk: &Node, frame: &mut Frame) {
         }
     }
     if matches!(chunk.get("error"), Some(Node::Map(_) | Node::Text(_))) {
-        heard.finish = Some("error".to_owned());
+        heard.error();
         frame.terminal = true;
     }
 }

@@ -17,9 +17,16 @@ pub(crate) struct Heard {
     pub(crate) created: Option<u64>,
     pub(crate) usage: Option<Usage>,
     pub(crate) finish: Option<String>,
+    /// The upstream ended with an error event.
+    pub(crate) failed: bool,
 }
 
 impl Heard {
+    pub(crate) fn error(&mut self) {
+        self.finish = Some("error".to_owned());
+        self.failed = true;
+    }
+
     pub(crate) fn model_from(&mut self, node: &Node) {
         if let Some(model) = node.text_at("model") {
             self.model = Some(model.to_owned());

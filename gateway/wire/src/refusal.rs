@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::Dialect;
+use crate::{Dialect, Framing};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,12 +118,12 @@ pub struct Refusal<'a> {
 /// The body of the refusal: the error envelope of the dialect; `OpenAI`'s for unknown ones.
 pub fn refusal_body(dialect: Dialect, refusal: &Refusal<'_>) -> Vec<u8> {
     let body = match dialect {
-        Dialect::AnthropicMessages => json!({
+        _ if dialect.is_anthropic() => json!({
             "type": "error",
             "error": { "type": refusal.kind.anthropic_type(), "message": refusal.message },
             "request_id": refusal.exchange,
         }),
-        Dialect::OpenAiChat | Dialect::Raw => json!({
+        _ => json!({
             "error": {
                 "message": refusal.message,
                 "type": refusal.kind.openai_type(),
@@ -165,8 +165,12 @@ pub(crate) fn reference(refusal: &Refusal<'_>) -> Value {
     })
 }
 
-/// The comment that names the exchange and its decision on a stream. Clients skip comments.
-pub fn decision_comment(exchange: &str, decision: &str) -> Vec<u8> {
+/// The comment that names the exchange and its decision on a stream. Clients skip comments; a
+/// framing without comments gets no bytes.
+pub fn decision_comment(framing: Framing, exchange: &str, decision: &str) -> Vec<u8> {
+    if framing == Framing::Lines {
+        return Vec::new();
+    }
     let plain = |text: &str| text.replace(char::is_control, "");
     format!(
         ": countersign exchange={} decision={}\n\n",

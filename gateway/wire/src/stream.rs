@@ -10,7 +10,7 @@ use crate::frame::{Content, Frame};
 use crate::json::{Leaf, Node, Tree, parse};
 use crate::known_keys::{is_embedded_json, is_known, is_structural};
 use crate::progress::{Heard, Mark, Progress, usage_of};
-use crate::{BodyError, Dialect, Limits, Refusal, SseEvent, anthropic, openai, refusal_body};
+use crate::{BodyError, Dialect, Framing, Limits, Refusal, StreamEvent, anthropic, ending, openai};
 
 const DONE: &str = "[DONE]";
 
@@ -36,6 +36,7 @@ pub enum StreamError {
 #[derive(Debug)]
 pub struct StreamReader {
     dialect: Dialect,
+    framing: Framing,
     limits: Limits,
     channels: Channels,
     heard: Heard,
@@ -47,9 +48,10 @@ pub struct StreamReader {
 
 impl StreamReader {
     /// A reader at the start of a stream.
-    pub fn new(dialect: Dialect, limits: &Limits) -> Self {
+    pub fn new(dialect: Dialect, framing: Framing, limits: &Limits) -> Self {
         Self {
             dialect,
+            framing,
             limits: *limits,
             channels: Channels::default(),
             heard: Heard::default(),
@@ -70,11 +72,15 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`StreamError`]; the stream must not be read or forwarded further.
-    pub fn read(&mut self, event: SseEvent) -> Result<Frame, StreamError> {
+    pub fn read(&mut self, event: StreamEvent) -> Result<Frame, StreamError> {
         if self.ended {
-            return Ok(Frame::silent());
+            return Ok(Frame::silent(self.framing));
         }
-        let mut frame = Frame::of(event, !std::mem::replace(&mut self.begun, true));
+        let mut frame = Frame::of(
+            event,
+            self.framing,
+            !std::mem::replace(&mut self.begun, true),
+        );
         self.read_framing(&mut frame)?;
         let data = std::mem::take(&mut frame.content.data);
         let read = self.read_data(&data, &mut frame);
@@ -94,6 +100,26 @@ impl StreamReader {
     /// Whether the terminal event was read.
     pub fn saw_terminal(&self) -> bool {
         self.ended
+    }
+
+    /// Whether an end of the bytes here is the end of the answer: the terminal event was read, or,
+    /// in dialects without one, nothing is missing. Anything else is an upstream that was cut.
+    pub fn is_complete_at_end(&self) -> bool {
+        match self.dialect {
+            Dialect::OpenAiChat
+            | Dialect::OpenAiCompletions
+            | Dialect::OpenAiResponses
+            | Dialect::AnthropicMessages
+            | Dialect::OllamaChat
+            | Dialect::OllamaGenerate => self.ended,
+            Dialect::Gemini => self.ended || self.heard.finish.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Whether the upstream ended with its dialect's error event.
+    pub fn ended_in_error(&self) -> bool {
+        self.heard.failed
     }
 
     /// Token usage as last stated.
@@ -122,17 +148,22 @@ impl StreamReader {
     /// reason `content_filter` for each choice and `[DONE]`; the stop reason `refusal` after the
     /// end of each open content block, then `message_stop`; an error event in other dialects.
     pub fn block_frames(&self, refusal: &Refusal<'_>) -> Vec<u8> {
-        match self.dialect {
-            Dialect::OpenAiChat => {
-                openai::block_frames(&self.heard, &self.read, &self.released, refusal)
-            }
-            Dialect::AnthropicMessages => {
-                anthropic::block_frames(&self.heard, &self.released, refusal)
-            }
-            Dialect::Raw => {
-                let body = refusal_body(Dialect::Raw, refusal);
-                [b"data: ".as_slice(), &body, b"\n\n"].concat()
-            }
+        ending::block_frames(self.state(), refusal)
+    }
+
+    /// The dialect's error event for a stream that ends by a fault and not by its own end, so
+    /// that no client takes it for complete.
+    pub fn fault_frames(&self, refusal: &Refusal<'_>) -> Vec<u8> {
+        ending::fault_frames(self.state(), refusal)
+    }
+
+    fn state(&self) -> ending::State<'_> {
+        ending::State {
+            dialect: self.dialect,
+            framing: self.framing,
+            heard: &self.heard,
+            read: &self.read,
+            released: &self.released,
         }
     }
 
@@ -198,7 +229,7 @@ impl StreamReader {
         match self.dialect {
             Dialect::OpenAiChat => openai::note(&mut self.heard, root, frame),
             Dialect::AnthropicMessages => anthropic::note(&mut self.heard, root, frame),
-            Dialect::Raw => {
+            _ => {
                 self.heard.model_from(root);
                 if let Some(usage) = root.get("usage").and_then(usage_of) {
                     self.heard.usage = Some(usage);
@@ -230,7 +261,7 @@ impl Root {
             Dialect::AnthropicMessages => {
                 block = root.number_at("index").map(|index| format!("[{index}]"));
             }
-            Dialect::Raw => {
+            _ => {
                 if let Some(kind) = root.text_at("type") {
                     push_key(&mut path, kind);
                 }

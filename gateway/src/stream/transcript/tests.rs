@@ -1,14 +1,14 @@
 use bytes::Bytes;
 use countersign_classifiers::PatternDetector;
 use countersign_record::Span;
-use countersign_wire::{Dialect, Edit, Limits, SseEvent, StreamReader};
+use countersign_wire::{Dialect, Edit, Framing, Limits, StreamEvent, StreamReader};
 use serde_json::json;
 
 use super::Transcript;
 
-fn chunk(text: &str) -> SseEvent {
+fn chunk(text: &str) -> StreamEvent {
     let data = json!({ "choices": [{ "index": 0, "delta": { "content": text } }] }).to_string();
-    SseEvent {
+    StreamEvent {
         raw: Bytes::from(format!("data: {data}\n\n")),
         event: None,
         data,
@@ -34,7 +34,7 @@ fn released(transcript: &mut Transcript) -> String {
 
 #[test]
 fn nothing_leaves_before_it_is_judged() {
-    let mut reader = StreamReader::new(Dialect::OpenAiChat, &Limits::default());
+    let mut reader = StreamReader::new(Dialect::OpenAiChat, Framing::Sse, &Limits::default());
     let mut transcript = transcript(&mut reader, &["Good ", "morning ", "to you. "]);
     assert_eq!(released(&mut transcript), "");
     transcript.judged([]);
@@ -44,7 +44,7 @@ fn nothing_leaves_before_it_is_judged() {
 
 #[test]
 fn a_card_number_in_the_making_is_held_back_although_it_is_judged() {
-    let mut reader = StreamReader::new(Dialect::OpenAiChat, &Limits::default());
+    let mut reader = StreamReader::new(Dialect::OpenAiChat, Framing::Sse, &Limits::default());
     let mut transcript = transcript(&mut reader, &["The card is ", "4111 1111 ", "1111"]);
     transcript.judged([]);
     let out = released(&mut transcript);
@@ -54,7 +54,7 @@ fn a_card_number_in_the_making_is_held_back_although_it_is_judged() {
 
 #[test]
 fn an_edit_of_a_stride_lands_at_its_place_in_the_whole_channel() {
-    let mut reader = StreamReader::new(Dialect::OpenAiChat, &Limits::default());
+    let mut reader = StreamReader::new(Dialect::OpenAiChat, Framing::Sse, &Limits::default());
     let filler = "word ".repeat(300);
     let mut transcript = transcript(&mut reader, &[&filler]);
     transcript.judged([]);

@@ -157,11 +157,6 @@ impl Dialect {
         path.ends_with(":streamGenerateContent") || path.ends_with("/generate_stream")
     }
 
-    /// Whether a chunk stream of this dialect ends in `[DONE]`.
-    pub(crate) fn is_openai_chunks(self) -> bool {
-        matches!(self, Self::OpenAiChat | Self::OpenAiCompletions)
-    }
-
     pub(crate) fn is_anthropic(self) -> bool {
         matches!(
             self,

@@ -12,6 +12,7 @@
 //! Whole bodies: [`Document`]. Streams: [`StreamDecoder`], then [`StreamReader`], which gives
 //! [`Frame`]s. What a caller is told in place of an answer: [`Refusal`].
 
+mod ambiguity;
 mod anthropic;
 mod channels;
 mod dialect;
@@ -22,17 +23,24 @@ mod ending;
 mod extraction;
 mod frame;
 mod framing;
+mod gather;
+mod gemini;
 mod json;
 mod known_keys;
 mod limits;
 mod lines;
 mod media;
+mod ollama;
 mod openai;
 mod progress;
 mod refusal;
+mod responses;
 mod source;
 mod sse;
 mod stream;
+mod summary;
+mod tokens;
+mod walk;
 
 pub use dialect::Dialect;
 pub use document::Document;

@@ -126,12 +126,22 @@ pub(crate) fn string_end(bytes: &[u8], at: usize) -> usize {
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     /// String tokens, quotes and keys included.
-    pub(crate) strings: Vec<Range<usize>>,
+    strings: Vec<Range<usize>>,
     /// Arrays, brackets included.
-    pub(crate) lists: Vec<Range<usize>>,
+    lists: Vec<Range<usize>>,
 }
 
 impl Places {
+    /// Where the `nth` string token is.
+    pub(crate) fn string(&self, nth: usize) -> Range<usize> {
+        self.strings.get(nth).cloned().unwrap_or_default()
+    }
+
+    /// Where the `nth` array is.
+    pub(crate) fn list(&self, nth: usize) -> Range<usize> {
+        self.lists.get(nth).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn of(json: &str) -> Self {
         let bytes = json.as_bytes();
         let mut places = Self::default();

@@ -13,7 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use countersign_classifiers::PatternDetector;
 use countersign_record::{
-    Action, Commitment, Delivery, ExchangeId, Finish, ModelRef, Side, Timeline,
+    Action, Commitment, Delivery, ExchangeId, Finish, ModelRef, Side, Timeline, Unscanned,
 };
 use countersign_wire::{Dialect, RefusalKind};
 use http::header::{AUTHORIZATION, UPGRADE};
@@ -181,9 +181,10 @@ impl Gateway {
 
     fn open(&self, route: Arc<Route>, dialect: Dialect, head: &request::Parts) -> Exchange {
         // The path of an unknown dialect may hold content; a record holds none.
-        let path = match dialect {
-            Dialect::OpenAiChat | Dialect::AnthropicMessages => head.uri.path(),
-            Dialect::Raw => route.pattern.as_str(),
+        let path = if dialect.path_is_open() {
+            route.pattern.as_str()
+        } else {
+            head.uri.path()
         };
         let credential = head
             .headers
@@ -375,11 +376,6 @@ impl Exchange {
 
     /// What the policy is told besides signals.
     pub(crate) fn circumstances(&self, side: Side, content: &Content) -> Circumstances {
-        let unread = content
-            .unscanned()
-            .into_iter()
-            .map(|part| part.reason)
-            .collect();
         Circumstances {
             side,
             dialect: self.dialect.name(),
@@ -390,7 +386,7 @@ impl Exchange {
                 .document()
                 .and_then(countersign_wire::Document::usage)
                 .unwrap_or_default(),
-            unread,
+            unread: reasons(&content.unscanned()),
             simmering: BTreeSet::new(),
         }
     }
@@ -408,7 +404,7 @@ fn input_texts(content: &Content, head: &request::Parts) -> Arc<[String]> {
         .path_and_query()
         .map(http::uri::PathAndQuery::as_str)
         .unwrap_or_default();
-    if head.uri.query().is_some() || Dialect::of_path(head.uri.path()) == Dialect::Raw {
+    if head.uri.query().is_some() || Dialect::of_path(head.uri.path()).path_is_open() {
         texts.push(target.to_owned());
     }
     texts.into()
@@ -472,6 +468,11 @@ fn refusal_delivery(fault: &Fault, finish: Finish) -> Delivery {
         exposed_bytes: 0,
         finish,
     }
+}
+
+/// Why the parts that no detector read were not read.
+pub(crate) fn reasons(unscanned: &[Unscanned]) -> Vec<String> {
+    unscanned.iter().map(|part| part.reason.clone()).collect()
 }
 
 /// A name fit for a record: names are identifiers, not content.

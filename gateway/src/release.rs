@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_record::{Action, Delivery, Finish, Side};
-use countersign_wire::RefusalKind;
+use countersign_wire::{Framing, RefusalKind};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, response};
 use hyper::body::Incoming;
@@ -29,10 +29,11 @@ impl Gateway {
         exchange.times.first_byte = Some(now());
         exchange.vendor_request_id = vendor_request_id(answer.headers());
         let (head, body) = answer.into_parts();
-        exchange.stream = intake::media_type(&head.headers) == "text/event-stream";
-        if !exchange.stream {
+        let framing = Framing::of_media_type(&intake::media_type(&head.headers));
+        exchange.stream = framing.is_some();
+        let Some(framing) = framing else {
             return self.release_whole(exchange, head, body).await;
-        }
+        };
         if head.headers.contains_key(CONTENT_ENCODING) {
             let fault = Fault::new(
                 RefusalKind::UpstreamFault,
@@ -47,7 +48,7 @@ impl Gateway {
                 )
                 .await);
         }
-        crate::stream::release(self, exchange, head, body).await
+        crate::stream::release(self, exchange, (head, framing), body).await
     }
 
     async fn release_whole(

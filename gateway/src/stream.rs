@@ -11,6 +11,7 @@ mod transcript;
 
 use std::sync::Arc;
 
+use countersign_wire::Framing;
 use http::{Response, response};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -35,7 +36,7 @@ enum Opening {
 pub(crate) async fn release(
     gateway: Arc<Gateway>,
     exchange: &Exchange,
-    head: response::Parts,
+    (head, framing): (response::Parts, Framing),
     body: Incoming,
 ) -> Result<Response<Body>, Fault> {
     let (outlet, released) = Outlet::new(gateway.limits.caller_stall_max);
@@ -43,7 +44,7 @@ pub(crate) async fn release(
     let pump = Pump::new(
         Arc::clone(&gateway),
         exchange.clone(),
-        head.status,
+        (head.status, framing),
         (outlet, opening),
     );
     tokio::spawn(pump.run(body));

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use countersign_classifiers::PatternDetector;
-use countersign_record::{Span, Usage};
+use countersign_record::{Span, Unscanned, Usage};
 use countersign_wire::{
-    Dialect, Edit, Refusal, SseDecoder, SseError, SseEvent, StreamError, StreamReader,
+    DecodeError, Dialect, Edit, Framing, Refusal, StreamDecoder, StreamError, StreamEvent,
+    StreamReader,
 };
 
 use super::transcript::{Stride, Transcript};
@@ -21,7 +22,7 @@ use crate::route::StreamMode;
 pub(super) enum StreamFault {
     /// The bytes are no event stream.
     #[error(transparent)]
-    Framing(#[from] SseError),
+    Framing(#[from] DecodeError),
     /// An event is none of the dialect.
     #[error(transparent)]
     Event(#[from] StreamError),
@@ -55,10 +56,10 @@ pub(super) enum Step {
 /// One response stream.
 #[derive(Debug)]
 pub(super) struct Engine {
-    dialect: Dialect,
+    framing: Framing,
     mode: StreamMode,
-    decoder: SseDecoder,
-    waiting: VecDeque<SseEvent>,
+    decoder: StreamDecoder,
+    waiting: VecDeque<StreamEvent>,
     reader: StreamReader,
     transcript: Transcript,
     patterns: Arc<PatternDetector>,
@@ -69,17 +70,17 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(
-        dialect: Dialect,
+        (dialect, framing): (Dialect, Framing),
         mode: StreamMode,
         patterns: Arc<PatternDetector>,
         limits: &Limits,
     ) -> Self {
         Self {
-            dialect,
+            framing,
             mode,
-            decoder: SseDecoder::new(limits.wire.event_bytes_max),
+            decoder: StreamDecoder::new(framing, limits.wire.event_bytes_max),
             waiting: VecDeque::new(),
-            reader: StreamReader::new(dialect, &limits.wire),
+            reader: StreamReader::new(dialect, framing, &limits.wire),
             transcript: Transcript::new(),
             patterns,
             received: 0,
@@ -101,7 +102,8 @@ impl Engine {
 
     /// Takes in the end of the upstream's bytes; an event that nothing ended counts as one.
     pub(super) fn feed_end(&mut self) -> Result<(), StreamFault> {
-        let decoder = std::mem::replace(&mut self.decoder, SseDecoder::new(0));
+        let spent = StreamDecoder::new(self.framing, 0);
+        let decoder = std::mem::replace(&mut self.decoder, spent);
         self.waiting.extend(decoder.finish()?);
         Ok(())
     }
@@ -187,12 +189,12 @@ impl Engine {
 
     /// Whether the bytes ended where a stream of this dialect may end.
     pub(super) fn is_whole(&self) -> bool {
-        self.reader.saw_terminal() || self.dialect == Dialect::Raw
+        self.reader.is_complete_at_end()
     }
 
     /// Whether the upstream itself ended the stream with an error.
     pub(super) fn ended_in_error(&self) -> bool {
-        self.reader.finish_reason() == Some("error")
+        self.reader.ended_in_error()
     }
 
     /// Whether anything was redacted.
@@ -209,6 +211,11 @@ impl Engine {
         self.transcript.exposed(&placed)
     }
 
+    /// Media so far, which no detector can read.
+    pub(super) fn unscanned(&self) -> &[Unscanned] {
+        self.transcript.unscanned()
+    }
+
     /// Token usage as last stated.
     pub(super) fn usage(&self) -> Option<Usage> {
         self.reader.usage()
@@ -222,6 +229,11 @@ impl Engine {
     /// A well-formed end of what the caller has seen, in place of the rest.
     pub(super) fn block_frames(&self, refusal: &Refusal<'_>) -> Vec<u8> {
         self.reader.block_frames(refusal)
+    }
+
+    /// The dialect's error event for a stream that ends by a fault.
+    pub(super) fn fault_frames(&self, refusal: &Refusal<'_>) -> Vec<u8> {
+        self.reader.fault_frames(refusal)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use countersign_record::{Action, Delivery, Finish, Side};
-use countersign_wire::{Dialect, Refusal, RefusalKind, decision_comment};
+use countersign_wire::{Framing, Refusal, RefusalKind, decision_comment};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ use super::engine::{Engine, Step, StreamFault};
 use super::outlet::{CallerGone, Outlet};
 use super::transcript::Stride;
 use crate::evidence::{Finding, Observed, effect_name};
-use crate::exchange::{Exchange, Gateway, evidence_fault, plain_name};
+use crate::exchange::{Exchange, Gateway, evidence_fault, plain_name, reasons};
 use crate::judge::{Circumstances, Disposition, Judgement};
 use crate::refusal::{Fault, policy_header};
 use crate::release::action_of;
@@ -58,6 +58,7 @@ pub(super) struct Pump {
     gateway: Arc<Gateway>,
     exchange: Exchange,
     status: StatusCode,
+    framing: Framing,
     engine: Engine,
     observed: Observed,
     simmering: BTreeSet<String>,
@@ -73,13 +74,14 @@ impl Pump {
     pub(super) fn new(
         gateway: Arc<Gateway>,
         exchange: Exchange,
-        status: StatusCode,
+        (status, framing): (StatusCode, Framing),
         (outlet, opening): (Outlet, oneshot::Sender<Opening>),
     ) -> Self {
-        let (dialect, mode) = (exchange.dialect, exchange.route.stream);
+        let (kind, mode) = ((exchange.dialect, framing), exchange.route.stream);
         let patterns = Arc::clone(&gateway.patterns);
         Self {
-            engine: Engine::new(dialect, mode, patterns, &gateway.limits),
+            engine: Engine::new(kind, mode, patterns, &gateway.limits),
+            framing,
             observed: gateway.evidence.observe(),
             simmering: BTreeSet::new(),
             outlet,
@@ -195,7 +197,7 @@ impl Pump {
             principal: principal.map(|p| p.as_str().to_owned()),
             bytes: stride.texts.iter().map(|t| t.len() as u64).sum(),
             usage: self.engine.usage().unwrap_or_default(),
-            unread: Vec::new(),
+            unread: reasons(self.engine.unscanned()),
             simmering,
         };
         let (gateway, route) = (&self.gateway, &self.exchange.route);
@@ -242,7 +244,7 @@ impl Pump {
         self.engine.judged(&whole, judgement.edits(), false);
         let (before, terminal) = self.engine.drain();
         let effect = effect_name(judgement.decision.effect);
-        let comment = decision_comment(&self.exchange.id.to_string(), effect);
+        let comment = decision_comment(self.framing, &self.exchange.id.to_string(), effect);
         let last = [before, comment, terminal].concat();
         self.count_delivered(Count::All);
         self.observed.forwarded(&last);
@@ -291,17 +293,25 @@ impl Pump {
     }
 
     fn block_frames(&self, fault: &Fault) -> Vec<u8> {
+        let end = self.own_frames(fault, |refusal| self.engine.block_frames(refusal));
+        let comment = decision_comment(self.framing, &self.exchange.id.to_string(), "deny");
+        [comment, end].concat()
+    }
+
+    fn fault_frames(&self, fault: &Fault) -> Vec<u8> {
+        self.own_frames(fault, |refusal| self.engine.fault_frames(refusal))
+    }
+
+    /// Frames of ours in the dialect, about `fault`.
+    fn own_frames(&self, fault: &Fault, of: impl Fn(&Refusal<'_>) -> Vec<u8>) -> Vec<u8> {
         let exchange = self.exchange.id.to_string();
         let policy = policy_header(self.exchange.route.policy.reference());
-        let refusal = Refusal {
+        of(&Refusal {
             kind: fault.kind.clone(),
             message: &fault.message,
             exchange: &exchange,
             policy: Some(&policy),
-        };
-        let mut frames = decision_comment(&exchange, "deny");
-        frames.extend(self.engine.block_frames(&refusal));
-        frames
+        })
     }
 
     /// Records a stream that the upstream did not end, and tells the caller.
@@ -309,7 +319,7 @@ impl Pump {
         self.count_delivered(Count::All);
         let began = self.opening.is_none();
         let (frame, status) = if began {
-            (self.fault_frame(&fault), self.status.as_u16())
+            (self.fault_frames(&fault), self.status.as_u16())
         } else {
             (Vec::new(), fault.kind.status())
         };
@@ -328,16 +338,6 @@ impl Pump {
             Ok(_durable) => self.abort(&fault, frame).await,
             Err(missing) => self.abort(&evidence_fault(&missing), Vec::new()).await,
         }
-    }
-
-    fn fault_frame(&self, fault: &Fault) -> Vec<u8> {
-        let exchange = self.exchange.id.to_string();
-        let body = fault.body(self.exchange.dialect, &exchange, None);
-        let event: &[u8] = match self.exchange.dialect {
-            Dialect::AnthropicMessages => b"event: error\ndata: ",
-            Dialect::OpenAiChat | Dialect::Raw => b"data: ",
-        };
-        [event, &body, b"\n\n"].concat()
     }
 
     /// Records what a caller who left had been given.
@@ -396,6 +396,7 @@ impl Pump {
     fn observation(&mut self) -> Observed {
         self.exchange.model.served = self.engine.served_model().map(plain_name);
         let mut observed = self.observed.clone();
+        observed.unscanned(self.engine.unscanned().iter().cloned());
         observed.scanned(self.engine.whole().texts.iter().map(String::as_str));
         observed
     }

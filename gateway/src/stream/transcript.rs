@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use countersign_record::Span;
+use countersign_record::{Span, Unscanned};
 use countersign_wire::{Edit, Frame, Piece};
 
 /// Bytes before a stride's new text that detectors see again, so that nothing straddles strides.
@@ -73,10 +73,11 @@ pub(super) struct Transcript {
     channels: Vec<Channel>,
     held: VecDeque<Frame>,
     held_bytes: usize,
-    /// Bytes of text since the last stride of the grid, and how many make the next one due.
+    /// Bytes of speech since the last stride of the grid, and how many make the next one due.
     gathered: usize,
     stride: usize,
     edits: Vec<Edit>,
+    unscanned: Vec<Unscanned>,
 }
 
 impl Transcript {
@@ -88,20 +89,30 @@ impl Transcript {
             gathered: 0,
             stride: STRIDE_FIRST,
             edits: Vec::new(),
+            unscanned: Vec::new(),
         }
     }
 
     /// Takes in a frame: its text joins the channels, the frame itself waits.
     pub(super) fn take_in(&mut self, frame: Frame) {
-        for Piece { channel, text, .. } in &frame.pieces {
+        for Piece {
+            channel,
+            text,
+            speech,
+            ..
+        } in &frame.pieces
+        {
             if self.channels.len() <= *channel {
                 self.channels.resize_with(channel + 1, Channel::default);
             }
             if let Some(known) = self.channels.get_mut(*channel) {
                 known.text.push_str(text);
-                self.gathered += text.len();
+                if *speech {
+                    self.gathered += text.len();
+                }
             }
         }
+        self.unscanned.extend(frame.unscanned.iter().cloned());
         self.held_bytes += frame.bytes().len();
         self.held.push_back(frame);
     }
@@ -205,6 +216,11 @@ impl Transcript {
                 self.edits.push(edit);
             }
         }
+    }
+
+    /// Media so far, which no detector can read.
+    pub(super) fn unscanned(&self) -> &[Unscanned] {
+        &self.unscanned
     }
 
     /// Whether anything is redacted.

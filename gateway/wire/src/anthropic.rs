@@ -36,7 +36,7 @@ pub(crate) fn note(heard: &mut Heard, event: &Node, frame: &mut Frame) {
         }
         "message_stop" => frame.terminal = true,
         "error" => {
-            heard.finish = Some("error".to_owned());
+            heard.error();
             frame.terminal = true;
         }
         _ => {}
@@ -80,7 +80,7 @@ pub(crate) fn block_frames(heard: &Heard, released: &Progress, refusal: &Refusal
             &json!({ "type": "message_start", "message": message }),
         );
     }
-    for index in released.parts().filter(|block| released.is_open(*block)) {
+    for index in released.open_parts() {
         let stop = json!({ "type": "content_block_stop", "index": index });
         push(&mut out, "content_block_stop", &stop);
     }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use countersign_record::Unscanned;
+
 use crate::edit::{Place, Slot, View};
-use crate::embedded::Unescaper;
 use crate::frame::{Frame, Piece};
-use crate::{Limits, StreamError};
+use crate::gather::{Found, Reach, Sink};
+use crate::{Limits, StreamError, tokens};
 
 /// Channel of ids, roles, types, names of events and whatever else does not continue from event
 /// to event.
@@ -16,12 +18,14 @@ const META: &str = "meta";
 pub(crate) struct Page {
     pieces: Vec<Piece>,
     slots: Vec<Slot>,
+    unscanned: Vec<Unscanned>,
 }
 
 impl Page {
     pub(crate) fn onto(self, frame: &mut Frame) {
         frame.pieces.extend(self.pieces);
         frame.content.slots.extend(self.slots);
+        frame.unscanned.extend(self.unscanned);
     }
 }
 
@@ -29,112 +33,168 @@ impl Page {
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     by_path: HashMap<String, usize>,
-    states: Vec<State>,
+    reaches: Vec<Reach>,
     /// Where in the meta channel each value was first seen.
     seen: HashMap<String, usize>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    len: usize,
-    unescaper: Unescaper,
-}
-
 impl Channels {
-    pub(crate) fn of(&mut self, path: &str, limits: &Limits) -> Result<usize, StreamError> {
+    fn of(&mut self, path: &str, limits: &Limits) -> Result<usize, StreamError> {
         if let Some(channel) = self.by_path.get(path) {
             return Ok(*channel);
         }
-        let (channel, limit) = (self.states.len(), limits.channels_max);
+        let (channel, limit) = (self.reaches.len(), limits.channels_max);
         if channel >= limit {
             return Err(StreamError::TooManyChannels { limit });
         }
         self.by_path.insert(path.to_owned(), channel);
-        self.states.push(State::default());
+        self.reaches.push(Reach::default());
         Ok(channel)
     }
+}
 
-    pub(crate) fn unescape(&mut self, channel: usize, source: &str) -> (Unescaper, String) {
-        match self.states.get_mut(channel) {
-            Some(state) => {
-                let before = state.unescaper.clone();
-                (before, state.unescaper.feed(source).text)
-            }
-            None => (Unescaper::default(), source.to_owned()),
-        }
+/// One event on its way into the channels.
+#[derive(Debug)]
+pub(crate) struct Reading<'c> {
+    pub(crate) channels: &'c mut Channels,
+    pub(crate) limits: &'c Limits,
+    pub(crate) page: Page,
+}
+
+impl Reading<'_> {
+    /// A text that is not in a value: it continues the channel of its path.
+    pub(crate) fn add(&mut self, path: &str, found: Found<'_>) -> Result<(), StreamError> {
+        let channel = self.channels.of(path, self.limits)?;
+        self.put(channel, found);
+        Ok(())
     }
 
-    pub(crate) fn add(
-        &mut self,
-        page: &mut Page,
-        origin: (Place, View),
-        channel: usize,
-        text: String,
-    ) {
-        let (place, view) = origin;
-        let Some(state) = self.states.get_mut(channel) else {
+    fn put(&mut self, channel: usize, found: Found<'_>) {
+        let Some(reach) = self.channels.reaches.get_mut(channel) else {
             return;
         };
-        let start = state.len;
-        state.len += text.len();
-        page.slots.push(Slot {
+        let Found { place, view, text } = found;
+        if text.is_empty() {
+            return;
+        }
+        let start = reach.len;
+        reach.len += text.len();
+        self.page.slots.push(Slot {
             place,
             channel,
             start,
             len: text.len(),
             view,
         });
-        page.pieces.push(Piece {
+        self.page.pieces.push(Piece {
             channel,
             start,
-            text,
+            text: text.to_owned(),
+            speech: true,
         });
     }
 
-    /// A value seen before is not scanned again, but is redacted again.
-    pub(crate) fn meta(
-        &mut self,
-        page: &mut Page,
-        origin: (Place, View),
-        text: &str,
-        limits: &Limits,
-    ) -> Result<(), StreamError> {
+    /// A value in the channel of whatever does not continue. One seen before is not scanned again,
+    /// but is redacted again.
+    pub(crate) fn meta(&mut self, found: Found<'_>) -> Result<(), StreamError> {
+        let Found { place, view, text } = found;
         if text.is_empty() {
             return Ok(());
         }
-        let channel = self.of(META, limits)?;
-        let (place, view) = origin;
-        let len = text.len();
-        if let Some(start) = self.seen.get(text).copied() {
-            page.slots.push(Slot {
-                place,
-                channel,
-                start,
-                len,
-                view,
-            });
-            return Ok(());
-        }
-        let Some(state) = self.states.get_mut(channel) else {
+        let channel = self.channels.of(META, self.limits)?;
+        let known = self.channels.seen.get(text).copied();
+        let Some(reach) = self.channels.reaches.get_mut(channel) else {
             return Ok(());
         };
-        let start = state.len;
-        state.len += len + 1;
-        if self.seen.len() < limits.meta_values_max {
-            self.seen.insert(text.to_owned(), start);
-        }
-        page.slots.push(Slot {
+        let start = known.unwrap_or(reach.len);
+        self.page.slots.push(Slot {
             place,
             channel,
             start,
-            len,
+            len: text.len(),
             view,
         });
-        page.pieces.push(Piece {
-            channel,
-            start,
-            text: format!("{text}\n"),
-        });
+        if known.is_none() {
+            reach.len += text.len() + 1;
+            if self.channels.seen.len() < self.limits.meta_values_max {
+                self.channels.seen.insert(text.to_owned(), start);
+            }
+            self.page.pieces.push(Piece {
+                channel,
+                start,
+                text: format!("{text}\n"),
+                speech: false,
+            });
+        }
         Ok(())
+    }
+}
+
+impl Sink for Reading<'_> {
+    type Error = StreamError;
+
+    fn text(&mut self, path: &str, found: Found<'_>) -> Result<(), StreamError> {
+        self.add(path, found)
+    }
+
+    fn joined(&mut self, path: &str, found: Found<'_>) -> Result<(), StreamError> {
+        self.add(path, found)
+    }
+
+    fn whole(&mut self, _path: &str, found: Found<'_>) -> Result<(), StreamError> {
+        self.meta(found)
+    }
+
+    fn key(&mut self, found: Found<'_>) -> Result<(), StreamError> {
+        self.meta(found)
+    }
+
+    fn embedded(&mut self, path: &str, place: Place, source: &str) -> Result<(), StreamError> {
+        let channel = self.channels.of(path, self.limits)?;
+        let Some(reach) = self.channels.reaches.get_mut(channel) else {
+            return Ok(());
+        };
+        let view = View::Embedded(reach.unescaper.clone());
+        let text = reach.unescaper.feed(source).text;
+        self.put(
+            channel,
+            Found {
+                place,
+                view,
+                text: &text,
+            },
+        );
+        Ok(())
+    }
+
+    fn spelt(&mut self, path: &str, place: Place, bytes: &[u8]) -> Result<(), StreamError> {
+        let channel = self.channels.of(path, self.limits)?;
+        let Some(reach) = self.channels.reaches.get_mut(channel) else {
+            return Ok(());
+        };
+        let text = reach.spell(bytes);
+        self.put(
+            channel,
+            Found {
+                place,
+                view: View::Spelt,
+                text: &text,
+            },
+        );
+        Ok(())
+    }
+
+    fn bind(&mut self, place: Place) {
+        for channel in 0..self.channels.reaches.len() {
+            self.page.slots.push(tokens::bound(place.clone(), channel));
+        }
+    }
+
+    fn unread(&mut self, part: Unscanned) {
+        self.page.unscanned.push(part);
+    }
+
+    fn slots(&mut self) -> &mut Vec<Slot> {
+        &mut self.page.slots
     }
 }

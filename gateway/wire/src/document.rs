@@ -1,17 +1,18 @@
 //! A whole JSON body: its texts for the detectors, and its bytes, as they came or redacted.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use countersign_record::{Unscanned, Usage};
 
 use crate::edit::{Cuts, Place, Slot, View, splice};
 use crate::embedded::Unescaper;
-use crate::json::{Leaf, Node, Tree, parse_bytes};
-use crate::known_keys::{is_embedded_json, is_known};
-use crate::progress::usage_of;
-use crate::{BodyError, Dialect, Edit, Limits, media};
+use crate::gather::{Found, Reach, Sink};
+use crate::json::{Tree, parse_bytes};
+use crate::summary::Summary;
+use crate::walk::{At, Walk};
+use crate::{BodyError, Dialect, Edit, Limits, Pointer, Scalar, source, tokens};
 
 /// A strictly parsed JSON body. See [`Document::parse`].
 #[derive(Debug, Clone)]
@@ -20,10 +21,7 @@ pub struct Document {
     texts: Vec<String>,
     slots: Vec<Slot>,
     unscanned: Vec<Unscanned>,
-    model: Option<String>,
-    wants_stream: bool,
-    usage: Option<Usage>,
-    finish: Option<String>,
+    summary: Summary,
 }
 
 impl Document {
@@ -35,17 +33,20 @@ impl Document {
     /// trailing bytes included), the same key twice in one object, and values beyond `limits`.
     /// It says where, and does not quote the content.
     pub fn parse(bytes: Bytes, dialect: Dialect, limits: &Limits) -> Result<Self, BodyError> {
-        let Tree { root, tokens } = parse_bytes(&bytes, limits)?;
-        let model = root.text_at("model").map(str::to_owned);
-        let wants_stream = matches!(root.get("stream"), Some(Node::Bool(true)));
-        let usage = root.get("usage").and_then(usage_of);
-        let finish = finish_of(&root).map(str::to_owned);
-        let mut gathering = Gathering {
+        let Tree { root, places } = parse_bytes(&bytes, dialect, limits)?;
+        let mut gathering = Gathering::default();
+        let mut walk = Walk {
             dialect,
-            tokens,
-            ..Gathering::default()
+            places: &places,
+            sink: &mut gathering,
+            event: root.text_at("type"),
+            block: None,
         };
-        gathering.value(None, root);
+        match walk.value(&mut String::new(), At::default(), &root) {
+            Ok(()) => {}
+            Err(never) => match never {},
+        }
+        gathering.finish();
         let Gathering {
             texts,
             slots,
@@ -53,14 +54,11 @@ impl Document {
             ..
         } = gathering;
         Ok(Self {
+            summary: Summary::of(dialect, &root),
             bytes,
             texts,
             slots,
             unscanned,
-            model,
-            wants_stream,
-            usage,
-            finish,
         })
     }
 
@@ -82,22 +80,29 @@ impl Document {
 
     /// The model that the body names.
     pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
+        self.summary.model.as_deref()
     }
 
-    /// Whether a request asks for a stream.
+    /// Whether a request asks for a stream. Gemini requests ask for one by their path:
+    /// [`Dialect::path_asks_for_stream`].
     pub fn wants_stream(&self) -> bool {
-        self.wants_stream
+        self.summary.wants_stream
     }
 
     /// Token usage, when the body states it.
     pub fn usage(&self) -> Option<Usage> {
-        self.usage
+        self.summary.usage
     }
 
     /// Why the model stopped, of the first choice.
     pub fn finish(&self) -> Option<String> {
-        self.finish.clone()
+        self.summary.finish.clone()
+    }
+
+    /// The string, number or boolean at `pointer`; `None` when there is none.
+    pub fn at(&self, pointer: &Pointer) -> Option<Scalar> {
+        let json = std::str::from_utf8(&self.bytes).ok()?;
+        source::scalar_at(json, pointer.steps())
     }
 
     /// The bytes as they came.
@@ -115,115 +120,144 @@ impl Document {
     }
 }
 
-fn finish_of(root: &Node) -> Option<&str> {
-    let choice = root
-        .get("choices")
-        .and_then(|choices| choices.items().first());
-    choice
-        .and_then(|c| c.text_at("finish_reason"))
-        .or_else(|| root.text_at("stop_reason"))
-}
-
+/// The channels of a body.
+#[derive(Debug, Default)]
 struct Gathering {
-    dialect: Dialect,
-    tokens: Vec<Range<usize>>,
     texts: Vec<String>,
     slots: Vec<Slot>,
     unscanned: Vec<Unscanned>,
     /// Channels of the keys met so far.
     keys: HashMap<String, usize>,
-}
-
-impl Default for Gathering {
-    fn default() -> Self {
-        Self {
-            dialect: Dialect::Raw,
-            tokens: Vec::new(),
-            texts: Vec::new(),
-            slots: Vec::new(),
-            unscanned: Vec::new(),
-            keys: HashMap::new(),
-        }
-    }
+    /// Channels of texts that their neighbours continue.
+    joined: HashMap<String, (usize, Reach)>,
+    /// Arrays that say once more what may be redacted anywhere.
+    bound: Vec<Place>,
 }
 
 impl Gathering {
-    fn value(&mut self, key: Option<&str>, node: Node) {
-        match node {
-            Node::Null | Node::Bool(_) | Node::Number(_) => {}
-            Node::Text(leaf) => self.text(key, leaf),
-            Node::List(items) => {
-                for item in items {
-                    self.value(key, item);
-                }
-            }
-            Node::Map(_) => self.object(key, node),
-        }
-    }
-
-    fn object(&mut self, key: Option<&str>, node: Node) {
-        let media = media::kind_of_data(key, &node);
-        let Node::Map(members) = node else { return };
-        for (name, value) in members {
-            self.key(&name);
-            match &media {
-                Some(kind) if name.text == "data" => self.unread(kind.clone()),
-                _ => self.value(Some(&name.text), value),
-            }
-        }
-    }
-
-    fn key(&mut self, name: &Leaf) {
-        if name.text.is_empty() || is_known(self.dialect, &name.text) {
-            return;
-        }
-        let known = self.keys.get(&name.text).copied();
-        let channel = known.unwrap_or_else(|| {
-            self.keys.insert(name.text.clone(), self.texts.len());
-            self.texts.push(name.text.clone());
-            self.texts.len() - 1
-        });
-        self.slot(name.token, channel, View::Key);
-    }
-
-    fn text(&mut self, key: Option<&str>, leaf: Leaf) {
-        let Leaf { mut text, token } = leaf;
-        let mut view = View::Plain;
-        if let Some((kind, head)) = media::kind_of_url(key, &text) {
-            self.unread(kind);
-            text.truncate(head);
-            view = View::Head(head);
-        } else if key.is_some_and(is_embedded_json) && text.contains('\\') {
-            let state = Unescaper::default();
-            // What is cut off inside an escape is no character and stays out.
-            text = state.clone().feed(&text).text;
-            view = View::Embedded(state);
-        }
-        if text.is_empty() {
-            return;
-        }
+    fn open(&mut self, text: String) -> usize {
         self.texts.push(text);
-        self.slot(token, self.texts.len() - 1, view);
+        self.texts.len() - 1
     }
 
-    fn slot(&mut self, token: usize, channel: usize, view: View) {
-        let len = self.texts.get(channel).map_or(0, String::len);
-        if let Some(range) = self.tokens.get(token) {
-            let place = Place::Token(range.clone());
-            self.slots.push(Slot {
-                place,
-                channel,
-                start: 0,
-                len,
-                view,
-            });
+    fn slot(&mut self, place: Place, view: View, channel: usize, (start, len): (usize, usize)) {
+        self.slots.push(Slot {
+            place,
+            channel,
+            start,
+            len,
+            view,
+        });
+    }
+
+    /// Continues the joined channel of a path with what `text` gives.
+    fn join(
+        &mut self,
+        path: &str,
+        text: impl FnOnce(&mut Reach) -> String,
+    ) -> (usize, usize, usize) {
+        let channel = match self.joined.get(path) {
+            Some((channel, _)) => *channel,
+            None => {
+                let channel = self.open(String::new());
+                let reach = Reach::default();
+                self.joined.insert(path.to_owned(), (channel, reach));
+                channel
+            }
+        };
+        let text = match self.joined.get_mut(path) {
+            Some((_, reach)) => text(reach),
+            None => String::new(),
+        };
+        let Some(known) = self.texts.get_mut(channel) else {
+            return (channel, 0, 0);
+        };
+        let start = known.len();
+        known.push_str(&text);
+        (channel, start, text.len())
+    }
+
+    fn finish(&mut self) {
+        for place in std::mem::take(&mut self.bound) {
+            for channel in 0..self.texts.len() {
+                self.slots.push(tokens::bound(place.clone(), channel));
+            }
         }
     }
+}
 
-    fn unread(&mut self, kind: String) {
-        self.unscanned.push(Unscanned {
-            reason: "media_type".to_owned(),
-            kind,
-        });
+impl Sink for Gathering {
+    type Error = Infallible;
+
+    fn text(&mut self, _path: &str, found: Found<'_>) -> Result<(), Infallible> {
+        let channel = self.open(found.text.to_owned());
+        self.slot(found.place, found.view, channel, (0, found.text.len()));
+        Ok(())
+    }
+
+    fn joined(&mut self, path: &str, found: Found<'_>) -> Result<(), Infallible> {
+        let (channel, start, len) = self.join(path, |_| found.text.to_owned());
+        self.slot(found.place, found.view, channel, (start, len));
+        Ok(())
+    }
+
+    fn whole(&mut self, path: &str, found: Found<'_>) -> Result<(), Infallible> {
+        self.text(path, found)
+    }
+
+    fn key(&mut self, found: Found<'_>) -> Result<(), Infallible> {
+        let channel = match self.keys.get(found.text) {
+            Some(channel) => *channel,
+            None => {
+                let channel = self.open(found.text.to_owned());
+                self.keys.insert(found.text.to_owned(), channel);
+                channel
+            }
+        };
+        self.slot(found.place, found.view, channel, (0, found.text.len()));
+        Ok(())
+    }
+
+    fn embedded(&mut self, path: &str, place: Place, source: &str) -> Result<(), Infallible> {
+        if !source.contains('\\') {
+            let view = View::Plain;
+            let text = source;
+            return self.text(path, Found { place, view, text });
+        }
+        let state = Unescaper::default();
+        // What is cut off inside an escape is no character and stays out.
+        let text = state.clone().feed(source).text;
+        if text.is_empty() {
+            return Ok(());
+        }
+        let view = View::Embedded(state);
+        self.text(
+            path,
+            Found {
+                place,
+                view,
+                text: &text,
+            },
+        )
+    }
+
+    fn spelt(&mut self, path: &str, place: Place, bytes: &[u8]) -> Result<(), Infallible> {
+        let (channel, start, len) = self.join(path, |reach| reach.spell(bytes));
+        if len > 0 {
+            self.slot(place, View::Spelt, channel, (start, len));
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, place: Place) {
+        self.bound.push(place);
+    }
+
+    fn unread(&mut self, part: Unscanned) {
+        self.unscanned.push(part);
+    }
+
+    fn slots(&mut self) -> &mut Vec<Slot> {
+        &mut self.slots
     }
 }

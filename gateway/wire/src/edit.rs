@@ -6,6 +6,7 @@ use std::ops::Range;
 use countersign_record::Span;
 
 use crate::embedded::{Decoded, Unescaper};
+use crate::media;
 
 /// A span of a channel's text to replace. Spans are widened to whole characters; where spans
 /// overlap, their union gets the replacement of the one that starts first. Empty spans change
@@ -35,7 +36,7 @@ pub(crate) struct Slot {
 /// The part of the source that holds a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A JSON string token, quotes included.
+    /// A JSON string token, quotes included, or an array, brackets included.
     Token(Range<usize>),
     /// The whole data of an event that is not JSON.
     Data,
@@ -56,6 +57,48 @@ pub(crate) enum View {
     Head(usize),
     /// It is the string with the escapes of the JSON inside undone, from this state on.
     Embedded(Unescaper),
+    /// It is the first bytes of the string, then what the base64 after them holds.
+    Encoded(usize),
+    /// It is what the numbers of an array spell; the array becomes `null`.
+    Spelt,
+    /// The place says the text in another way and goes when any of the text does: a string becomes
+    /// empty.
+    Erased,
+    /// As [`Self::Erased`], for a key.
+    ErasedKey,
+    /// As [`Self::Erased`], for an array, which becomes `null`.
+    Nulled,
+}
+
+impl View {
+    /// The view of the same place by a text that stands elsewhere.
+    pub(crate) fn shadow(&self) -> Self {
+        match self {
+            Self::Key | Self::ErasedKey => Self::ErasedKey,
+            Self::Spelt | Self::Nulled => Self::Nulled,
+            Self::Plain | Self::Head(_) | Self::Embedded(_) | Self::Encoded(_) | Self::Erased => {
+                Self::Erased
+            }
+        }
+    }
+
+    fn is_key(&self) -> bool {
+        matches!(self, Self::Key | Self::ErasedKey)
+    }
+
+    /// Whether it changes the place whatever the replacement.
+    fn is_total(&self) -> bool {
+        self.is_list() || self.is_shadow()
+    }
+
+    fn is_list(&self) -> bool {
+        matches!(self, Self::Spelt | Self::Nulled)
+    }
+
+    /// Whether the text stands elsewhere.
+    pub(crate) fn is_shadow(&self) -> bool {
+        matches!(self, Self::Erased | Self::ErasedKey | Self::Nulled)
+    }
 }
 
 /// Edits in order, none overlapping another.
@@ -132,6 +175,8 @@ impl<'e> Cuts<'e> {
                 cut_text(head, &cuts) + media
             }
             View::Embedded(state) => cut_embedded(string, state, &cuts),
+            View::Encoded(len) => cut_encoded(string, *len, &cuts),
+            View::Spelt | View::Erased | View::ErasedKey | View::Nulled => String::new(),
         })
     }
 }
@@ -147,6 +192,27 @@ fn cut_text(text: &str, cuts: &[Cut<'_>]) -> String {
     }
     out.push_str(text.get(kept..).unwrap_or_default());
     out
+}
+
+fn cut_encoded(string: &str, len: usize, cuts: &[Cut<'_>]) -> String {
+    let (head, data) = string.split_at_checked(len).unwrap_or((string, ""));
+    let text = media::decoded(data).unwrap_or_default();
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for cut in cuts {
+        if cut.start < len {
+            let end = cut.end.min(len);
+            before.push(Cut { end, ..cut.clone() });
+        }
+        if cut.end > len {
+            after.push(Cut {
+                start: cut.start.saturating_sub(len),
+                end: cut.end - len,
+                replacement: if cut.start < len { "" } else { cut.replacement },
+                ..cut.clone()
+            });
+        }
+    }
+    cut_text(head, &before) + &media::encoded(&cut_text(&text, &after))
 }
 
 fn cut_embedded(source: &str, state: &Unescaper, cuts: &[Cut<'_>]) -> String {
@@ -199,28 +265,38 @@ fn json_inner(text: &str) -> String {
     token.get(1..token.len() - 1).unwrap_or_default().to_owned()
 }
 
-/// `json` with the string tokens that edits touch rewritten; every other byte stays.
+/// `json` with the strings and arrays that edits touch rewritten; every other byte stays.
 pub(crate) fn splice(json: &str, slots: &[Slot], cuts: &Cuts<'_>) -> String {
+    let mut touched: Vec<(&Range<usize>, &Slot)> = slots
+        .iter()
+        .filter_map(|slot| match &slot.place {
+            Place::Token(token) if cuts.touches(slot) => Some((token, slot)),
+            _ => None,
+        })
+        .collect();
+    // Of the slots of one place, one that erases it wins.
+    touched.sort_by_key(|(token, slot)| (token.start, !slot.view.is_total()));
     let mut out = String::with_capacity(json.len());
     let (mut kept, mut keys) = (0, 0_usize);
-    for slot in slots {
-        let Place::Token(token) = &slot.place else {
+    for (token, slot) in touched {
+        if token.start < kept {
             continue;
-        };
-        if !cuts.touches(slot) {
+        }
+        out.push_str(json.get(kept..token.start).unwrap_or_default());
+        kept = token.end;
+        if slot.view.is_list() {
+            out.push_str("null");
             continue;
         }
         let source = json.get(token.clone()).unwrap_or_default();
         // The token was parsed before; should it not parse now, nothing of it goes on.
         let string = serde_json::from_str::<String>(source).unwrap_or_default();
         let mut changed = cuts.apply(slot, &string).unwrap_or_default();
-        if matches!(slot.view, View::Key) {
+        if slot.view.is_key() {
             keys += 1;
             changed = format!("{changed}#{keys}");
         }
-        out.push_str(json.get(kept..token.start).unwrap_or_default());
         out.push_str(&json_token(&changed));
-        kept = token.end;
     }
     out.push_str(json.get(kept..).unwrap_or_default());
     out

@@ -1,11 +1,12 @@
 //! One event of a stream as the detectors see it.
 
 use bytes::Bytes;
+use countersign_record::Unscanned;
 
 use crate::edit::{Cuts, Place, Slot, splice};
 use crate::progress::Mark;
-use crate::sse::Framing;
-use crate::{Edit, SseEvent};
+use crate::sse::Asides;
+use crate::{Edit, Framing, StreamEvent};
 
 /// A piece of one channel's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub struct Piece {
     pub start: usize,
     /// The text.
     pub text: String,
+    /// Whether it says something, and goes on where the channel's last piece ended; ids, types and
+    /// names of events do not.
+    pub speech: bool,
 }
 
 /// One event: its texts, and the bytes that go on once they are judged.
@@ -23,9 +27,14 @@ pub struct Piece {
 pub struct Frame {
     /// Its texts in document order.
     pub pieces: Vec<Piece>,
-    /// Whether it ends the stream: `[DONE]`, `message_stop`, or an error of the upstream's.
+    /// Media in it, which no text detector can read.
+    pub unscanned: Vec<Unscanned>,
+    /// Whether it ends the stream: the dialect's terminal marker, or an error of the upstream's.
     pub terminal: bool,
+    pub(crate) framing: Framing,
     pub(crate) raw: Bytes,
+    /// Whether the bytes are an event by themselves, whatever is sent after them.
+    pub(crate) complete: bool,
     pub(crate) content: Content,
     pub(crate) marks: Vec<Mark>,
 }
@@ -41,14 +50,14 @@ pub(crate) struct Content {
 
 impl Frame {
     /// The frame of an event; `first` says that it is the first of its stream.
-    pub(crate) fn of(event: SseEvent, first: bool) -> Self {
-        let SseEvent { raw, event, data } = event;
-        let Framing { asides, complete } = Framing::of(&raw, first);
-        // An event that nothing ended must not run into what is sent after it.
-        let raw = if complete {
-            raw
-        } else {
-            [&raw, "\n\n".as_bytes()].concat().into()
+    pub(crate) fn of(event: StreamEvent, framing: Framing, first: bool) -> Self {
+        let StreamEvent { raw, event, data } = event;
+        let (asides, complete) = match framing {
+            Framing::Sse => {
+                let Asides { lines, complete } = Asides::of(&raw, first);
+                (lines, complete)
+            }
+            Framing::Lines => (Vec::new(), raw.ends_with(b"\n")),
         };
         let content = Content {
             event,
@@ -58,27 +67,44 @@ impl Frame {
         };
         Self {
             pieces: Vec::new(),
+            unscanned: Vec::new(),
             terminal: false,
+            framing,
             raw,
+            complete,
             content,
             marks: Vec::new(),
         }
     }
 
     /// What comes after the end: no bytes, no text.
-    pub(crate) fn silent() -> Self {
-        Self {
-            pieces: Vec::new(),
-            terminal: false,
+    pub(crate) fn silent(framing: Framing) -> Self {
+        let event = StreamEvent {
             raw: Bytes::new(),
-            content: Content::default(),
-            marks: Vec::new(),
+            event: None,
+            data: String::new(),
+        };
+        let frame = Self::of(event, framing, false);
+        Self {
+            complete: true,
+            ..frame
         }
     }
 
-    /// The bytes as they came, ended by a blank line.
+    /// The bytes as they came. An event that the stream left without its end gets one, so that it
+    /// does not run into what is sent after it; nothing is sent after a terminal one.
     pub fn bytes(&self) -> Bytes {
-        self.raw.clone()
+        if self.complete || self.terminal {
+            return self.raw.clone();
+        }
+        [&self.raw, self.end().as_bytes()].concat().into()
+    }
+
+    fn end(&self) -> &'static str {
+        match self.framing {
+            Framing::Sse => "\n\n",
+            Framing::Lines => "\n",
+        }
     }
 
     /// The event with the spans of `edits` replaced; spans are in the coordinates of the
@@ -96,7 +122,12 @@ impl Frame {
         } = &self.content;
         let touched: Vec<&Slot> = slots.iter().filter(|slot| cuts.touches(slot)).collect();
         if touched.is_empty() {
-            return self.raw.to_vec();
+            return self.bytes().to_vec();
+        }
+        if self.framing == Framing::Lines {
+            let mut line = splice(data, slots, &cuts);
+            line.push('\n');
+            return line.into_bytes();
         }
         let hits = |place: &Place| touched.iter().any(|slot| slot.place == *place);
         let mut out = String::with_capacity(self.raw.len() + 64);

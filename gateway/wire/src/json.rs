@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
-use std::ops::Range;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
-use crate::Limits;
+use crate::source::Places;
+use crate::{Dialect, Limits, ambiguity};
 
 /// Objects with more members than this look keys up in a set.
 const SMALL_OBJECT: usize = 16;
@@ -37,6 +37,13 @@ pub enum BodyFault {
     /// An object has the same key twice; receivers differ in which one counts.
     #[error("an object has the same key twice")]
     DuplicateKey,
+    /// An object has two keys that a receiver which folds letter case or compatibility characters
+    /// takes for the same word of the dialect.
+    #[error("an object has two keys that some receivers take for the same")]
+    AmbiguousKey,
+    /// It begins with a byte order mark, which some receivers skip and some refuse.
+    #[error("a byte order mark stands before the value")]
+    ByteOrderMark,
     /// Nested too deep.
     #[error("nested deeper than {limit} levels")]
     TooDeep {
@@ -69,7 +76,8 @@ pub(crate) enum Node {
     /// Only small naturals are ever read; the source bytes keep every other number.
     Number(Option<u64>),
     Text(Leaf),
-    List(Vec<Node>),
+    /// Items, and which array of the source it is.
+    List(Vec<Node>, usize),
     Map(Vec<(Leaf, Node)>),
 }
 
@@ -104,7 +112,7 @@ impl Node {
     }
 
     pub(crate) fn items(&self) -> &[Self] {
-        if let Self::List(items) = self {
+        if let Self::List(items, _) = self {
             items
         } else {
             &[]
@@ -112,24 +120,30 @@ impl Node {
     }
 }
 
-/// A parsed source and where its string tokens are.
+/// A parsed source and where its strings and arrays are.
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) root: Node,
-    /// Byte ranges of all string tokens in order, quotes included.
-    pub(crate) tokens: Vec<Range<usize>>,
+    pub(crate) places: Places,
 }
 
 /// Parses `bytes` as exactly one JSON value.
-pub(crate) fn parse_bytes(bytes: &[u8], limits: &Limits) -> Result<Tree, BodyError> {
+pub(crate) fn parse_bytes(
+    bytes: &[u8],
+    dialect: Dialect,
+    limits: &Limits,
+) -> Result<Tree, BodyError> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => parse(text, limits),
+        Ok(text) => parse(text, dialect, limits),
         Err(error) => Err(at_offset(BodyFault::Encoding, bytes, error.valid_up_to())),
     }
 }
 
 /// Parses `text` as exactly one JSON value.
-pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Tree, BodyError> {
+pub(crate) fn parse(text: &str, dialect: Dialect, limits: &Limits) -> Result<Tree, BodyError> {
+    if text.starts_with('\u{feff}') {
+        return Err(at_offset(BodyFault::ByteOrderMark, text.as_bytes(), 0));
+    }
     let state = State::new(limits);
     let mut source = serde_json::Deserializer::from_str(text);
     let root = Seed {
@@ -138,10 +152,14 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Tree, BodyError> {
     }
     .deserialize(&mut source);
     match root.and_then(|root| source.end().map(|()| root)) {
-        Ok(root) => Ok(Tree {
-            root,
-            tokens: string_tokens(text),
-        }),
+        Ok(root) => {
+            let places = Places::of(text);
+            if let Some(key) = ambiguity::ambiguous_key(dialect, &root) {
+                let offset = places.string(key).start;
+                return Err(at_offset(BodyFault::AmbiguousKey, text.as_bytes(), offset));
+            }
+            Ok(Tree { root, places })
+        }
         Err(error) => Err(located(text, &error, state.fault.into_inner())),
     }
 }
@@ -182,33 +200,11 @@ fn at_offset(fault: BodyFault, bytes: &[u8], offset: usize) -> BodyError {
     }
 }
 
-/// Where the string tokens of valid JSON are.
-fn string_tokens(text: &str) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while let Some(start) = find(bytes, at, |rest| memchr(b'"', rest)) {
-        at = start + 1;
-        while let Some(stop) = find(bytes, at, |rest| memchr2(b'"', b'\\', rest)) {
-            if bytes.get(stop) == Some(&b'"') {
-                at = stop + 1;
-                break;
-            }
-            at = stop + 2;
-        }
-        tokens.push(start..at);
-    }
-    tokens
-}
-
-fn find(bytes: &[u8], from: usize, search: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
-    search(bytes.get(from..)?).map(|found| from + found)
-}
-
 struct State<'l> {
     limits: &'l Limits,
     values: Cell<usize>,
     tokens: Cell<usize>,
+    lists: Cell<usize>,
     fault: RefCell<Option<BodyFault>>,
 }
 
@@ -218,6 +214,7 @@ impl<'l> State<'l> {
             limits,
             values: Cell::new(0),
             tokens: Cell::new(0),
+            lists: Cell::new(0),
             fault: RefCell::new(None),
         }
     }
@@ -307,11 +304,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut source: A) -> Result<Node, A::Error> {
         self.state.count()?;
         let inner = self.deeper()?;
+        let place = self.state.lists.get();
+        self.state.lists.set(place + 1);
         let mut items = Vec::new();
         while let Some(item) = source.next_element_seed(inner)? {
             items.push(item);
         }
-        Ok(Node::List(items))
+        Ok(Node::List(items, place))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Node, A::Error> {

@@ -1,45 +1,192 @@
-//! Base64 media: the only strings that no detector reads, and each of them is listed.
+//! What no detector reads: base64 media, and references to media that lie elsewhere. Each of them
+//! is listed. Base64 that holds text is text.
 
-use crate::json::Node;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
+
+use crate::Dialect;
+use crate::json::{Leaf, Node};
 
 /// Longest media type that is repeated in a record.
 const KIND_MAX: usize = 64;
 
-/// The media kind of the `data` member of `object`, which stands under `key`.
-pub(crate) fn kind_of_data(key: Option<&str>, object: &Node) -> Option<String> {
-    if !object.text_at("data").is_some_and(is_base64) {
-        return None;
-    }
-    if object.text_at("type") == Some("base64") {
-        return Some(plain(object.text_at("media_type").unwrap_or_default()));
-    }
-    if matches!(key, Some("input_audio" | "audio")) {
-        let format = object.text_at("format").unwrap_or("unknown");
-        return Some(plain(&format!("audio/{format}")));
-    }
-    None
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const ANY_STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const ANY_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// Where a string stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot<'n> {
+    pub(crate) dialect: Dialect,
+    /// The key that the object is under.
+    pub(crate) under: Option<&'n str>,
+    /// The members of the object.
+    pub(crate) object: &'n [(Leaf, Node)],
+    /// The key of the string, or of the array that it is in.
+    pub(crate) name: &'n str,
 }
 
-/// For a base64 data URL: its media kind, and how many bytes come before the data.
-pub(crate) fn kind_of_url(key: Option<&str>, text: &str) -> Option<(String, usize)> {
-    if !matches!(key, Some("url" | "image_url" | "file_data")) {
-        return None;
+/// What a string is to the detectors.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Text.
+    Text,
+    /// Media of this kind.
+    Media(String),
+    /// Text up to this many bytes, then media of this kind.
+    Head(usize, String),
+    /// Text that names media of this kind, which the model will see.
+    Reference(String),
+    /// Text up to this many bytes, then base64 of text.
+    Encoded(usize),
+}
+
+impl Spot<'_> {
+    /// How the string is read.
+    pub(crate) fn read(&self, text: &str) -> Reading {
+        if let Some((kind, head)) = self.data_url(text) {
+            return inner(&kind, text, head);
+        }
+        if let Some(kind) = self.data(text) {
+            return inner(&kind, text, 0);
+        }
+        match self.reference() {
+            Some(kind) if !text.is_empty() => Reading::Reference(plain(kind)),
+            _ => Reading::Text,
+        }
     }
-    let scheme = text.get(..5)?;
-    if !scheme.eq_ignore_ascii_case("data:") {
-        return None;
+
+    fn sibling(&self, key: &str) -> Option<&str> {
+        let found = self.object.iter().find(|(name, _)| name.text == key);
+        found.and_then(|(_, value)| value.text())
     }
-    let comma = text.find(',')?;
-    let header = text.get(5..comma)?;
-    let media_type = header.strip_suffix(";base64")?;
-    let data = text.get(comma + 1..)?;
-    if !is_base64(data) {
-        return None;
+
+    /// The media type of a base64 string.
+    fn data(&self, text: &str) -> Option<String> {
+        let kind = match (self.under, self.name) {
+            (_, "data") if self.sibling("type") == Some("base64") => {
+                self.sibling("media_type").unwrap_or_default().to_owned()
+            }
+            (Some("input_audio" | "audio"), "data") => {
+                format!("audio/{}", self.sibling("format").unwrap_or("unknown"))
+            }
+            (Some("inlineData" | "inline_data"), "data") => {
+                let kind = self.sibling("mimeType").or(self.sibling("mime_type"));
+                kind.unwrap_or_default().to_owned()
+            }
+            (_, "images") if self.dialect.is_ollama() => "image/unknown".to_owned(),
+            (_, "b64_json" | "partial_image_b64") => "image/unknown".to_owned(),
+            (_, "result") if self.sibling("type") == Some("image_generation_call") => {
+                "image/unknown".to_owned()
+            }
+            (_, "delta")
+                if self
+                    .sibling("type")
+                    .is_some_and(|t| t.ends_with("audio.delta")) =>
+            {
+                "audio/unknown".to_owned()
+            }
+            // Bytes of unknown kind, which may be text.
+            (_, "b64") if matches!(self.dialect, Dialect::KserveV1 | Dialect::KserveV2) => {
+                "text/unknown".to_owned()
+            }
+            _ => return None,
+        };
+        is_base64(text).then_some(kind)
     }
-    Some((
-        plain(media_type.split(';').next().unwrap_or_default()),
-        comma + 1,
-    ))
+
+    /// For a base64 data URL: its media type, and how many bytes come before the data.
+    fn data_url(&self, text: &str) -> Option<(String, usize)> {
+        const NAMES: [&str; 6] = [
+            "url",
+            "image_url",
+            "file_data",
+            "file_url",
+            "audio_url",
+            "video_url",
+        ];
+        if !NAMES.contains(&self.name) || !text.get(..5)?.eq_ignore_ascii_case("data:") {
+            return None;
+        }
+        let comma = text.find(',')?;
+        let media_type = text.get(5..comma)?.strip_suffix(";base64")?;
+        let kind = media_type.split(';').next().unwrap_or_default();
+        is_base64(text.get(comma + 1..)?).then(|| (kind.to_owned(), comma + 1))
+    }
+
+    /// The kind of what the string points at.
+    fn reference(&self) -> Option<&str> {
+        Some(match (self.under, self.name) {
+            (Some("image_url"), "url") | (_, "image_url") => "image",
+            (Some("audio_url"), "url") | (_, "audio_url") => "audio",
+            (Some("video_url"), "url") | (_, "video_url") => "video",
+            (_, "file_url") => "file",
+            (Some("source"), "url") if self.sibling("type") == Some("url") => "remote",
+            (Some("fileData" | "file_data"), "fileUri" | "file_uri") => self
+                .sibling("mimeType")
+                .or(self.sibling("mime_type"))
+                .unwrap_or("remote"),
+            (Some("file" | "source"), "file_id") => "file",
+            (_, "file_id")
+                if matches!(
+                    self.sibling("type"),
+                    Some("input_file" | "input_image" | "image_file" | "container_upload")
+                ) =>
+            {
+                "file"
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// What follows the head, by its media type and by what it holds.
+fn inner(kind: &str, text: &str, head: usize) -> Reading {
+    let data = text.get(head..).unwrap_or_default();
+    if is_textual(kind) && decoded(data).is_some() {
+        Reading::Encoded(head)
+    } else if head > 0 {
+        Reading::Head(head, plain(kind))
+    } else {
+        Reading::Media(plain(kind))
+    }
+}
+
+fn is_textual(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind.starts_with("text/")
+        || kind.ends_with("+json")
+        || kind.ends_with("+xml")
+        || matches!(
+            kind.as_str(),
+            "application/json"
+                | "application/xml"
+                | "application/yaml"
+                | "application/x-ndjson"
+                | "application/javascript"
+                | "application/x-javascript"
+                | "application/rtf"
+                | "application/x-python-code"
+        )
+}
+
+/// The text that base64 holds; `None` when it holds no text.
+pub(crate) fn decoded(data: &str) -> Option<String> {
+    let bytes = ANY_STANDARD
+        .decode(data)
+        .or_else(|_not_standard| ANY_URL_SAFE.decode(data))
+        .ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// Base64 of a text.
+pub(crate) fn encoded(text: &str) -> String {
+    STANDARD.encode(text)
 }
 
 /// Only what is base64 from end to end can be nothing else; anything else is text to scan.

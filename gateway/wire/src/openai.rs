@@ -1,11 +1,12 @@
-//! Chat completion chunks.
+//! Chunks of chat completions and legacy completions.
 
 use serde_json::{Value, json};
 
+use crate::ending::State;
 use crate::frame::Frame;
 use crate::json::Node;
-use crate::progress::{Heard, Mark, Progress, usage_of};
-use crate::{Refusal, refusal};
+use crate::progress::{Heard, Mark, usage_of};
+use crate::{Dialect, Refusal, refusal};
 
 /// Notes what a chunk says of the answer as a whole.
 pub(crate) fn note(heard: &mut Heard, chunk: &Node, frame: &mut Frame) {
@@ -20,8 +21,9 @@ pub(crate) fn note(heard: &mut Heard, chunk: &Node, frame: &mut Frame) {
         heard.usage = Some(usage);
     }
     frame.marks.push(Mark::Start);
-    for choice in chunk.get("choices").map(Node::items).unwrap_or_default() {
-        let index = choice.number_at("index").unwrap_or(0);
+    let choices = chunk.get("choices").map(Node::items).unwrap_or_default();
+    for (position, choice) in choices.iter().enumerate() {
+        let index = choice.number_at("index").unwrap_or(position as u64);
         frame.marks.push(Mark::Touch(index));
         if let Some(reason) = choice.text_at("finish_reason") {
             heard.finish = Some(reason.to_owned());
@@ -29,42 +31,41 @@ pub(crate) fn note(heard: &mut Heard, chunk: &Node, frame: &mut Frame) {
         }
     }
     if matches!(chunk.get("error"), Some(Node::Map(_) | Node::Text(_))) {
-        heard.finish = Some("error".to_owned());
+        heard.error();
         frame.terminal = true;
     }
 }
 
 /// The finish reason `content_filter` for each choice that the caller did not see finish, or, when
 /// it saw all of them finish, for all of them; then `[DONE]`.
-pub(crate) fn block_frames(
-    heard: &Heard,
-    read: &Progress,
-    released: &Progress,
-    refusal: &Refusal<'_>,
-) -> Vec<u8> {
-    let mut choices: Vec<u64> = read.parts().filter(|c| !released.is_closed(*c)).collect();
-    if choices.is_empty() {
-        choices = read.parts().collect();
-    }
-    if choices.is_empty() {
-        choices.push(0);
-    }
-    let own_id = format!("chatcmpl-{}", refusal.exchange);
-    let (id, model) = if released.started {
-        (heard.id_or(own_id), heard.model_name())
+pub(crate) fn block_frames(state: State<'_>, refusal: &Refusal<'_>) -> Vec<u8> {
+    let legacy = state.dialect == Dialect::OpenAiCompletions;
+    let (prefix, object) = if legacy {
+        ("cmpl", "text_completion")
     } else {
-        (own_id, "unknown")
+        ("chatcmpl", "chat.completion.chunk")
+    };
+    let own_id = format!("{prefix}-{}", refusal.exchange);
+    let id = if state.released.started {
+        state.heard.id_or(own_id)
+    } else {
+        own_id
     };
     let mut out = Vec::new();
-    for index in choices {
+    for index in state.unfinished() {
+        let (name, nothing) = if legacy {
+            ("text", json!(""))
+        } else {
+            ("delta", json!({}))
+        };
         let chunk: Value = json!({
             "id": id,
-            "object": "chat.completion.chunk",
-            "created": heard.created.unwrap_or(0),
-            "model": model,
+            "object": object,
+            "created": state.heard.created.unwrap_or(0),
+            "model": state.model_name(),
             "choices": [{
                 "index": index,
-                "delta": {},
+                name: nothing,
                 "logprobs": null,
                 "finish_reason": "content_filter",
             }],

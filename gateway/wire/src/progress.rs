@@ -14,12 +14,23 @@ const NAME_MAX: usize = 128;
 pub(crate) struct Heard {
     pub(crate) id: Option<String>,
     pub(crate) model: Option<String>,
+    /// When it was made, as a number of seconds or as a time.
     pub(crate) created: Option<u64>,
+    pub(crate) created_at: Option<String>,
     pub(crate) usage: Option<Usage>,
     pub(crate) finish: Option<String>,
+    /// Id and type of each output item, as far as it has one.
+    pub(crate) items: BTreeMap<Part, (String, String)>,
+    /// The upstream ended with an error event.
+    pub(crate) failed: bool,
 }
 
 impl Heard {
+    pub(crate) fn error(&mut self) {
+        self.finish = Some("error".to_owned());
+        self.failed = true;
+    }
+
     pub(crate) fn model_from(&mut self, node: &Node) {
         if let Some(model) = node.text_at("model") {
             self.model = Some(model.to_owned());
@@ -39,33 +50,42 @@ impl Heard {
     }
 }
 
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:/@-".contains(&b);
     !text.is_empty() && text.len() <= NAME_MAX && text.bytes().all(plain)
 }
 
-/// What an event does to the answer's structure. Parts are choices or content blocks.
+/// A choice, content block or output item, by its index.
+pub(crate) type Part = u64;
+
+/// What an event does to the answer's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// The answer begins.
     Start,
     /// A part goes on, and is open unless it was closed.
-    Touch(u64),
+    Touch(Part),
     /// A part ends.
-    Close(u64),
+    Close(Part),
+    /// The event has this number.
+    Number(u64),
 }
 
-/// Which parts there are and which of them are open.
+/// How far an answer is.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) started: bool,
-    parts: BTreeMap<u64, bool>,
+    /// The number of the last event.
+    pub(crate) number: Option<u64>,
+    /// Which parts there are and which of them are open.
+    parts: BTreeMap<Part, bool>,
 }
 
 impl Progress {
     pub(crate) fn apply(&mut self, mark: Mark) {
         match mark {
             Mark::Start => self.started = true,
+            Mark::Number(number) => self.number = Some(number),
             Mark::Touch(part) => {
                 self.parts.entry(part).or_insert(true);
             }
@@ -75,15 +95,16 @@ impl Progress {
         }
     }
 
-    pub(crate) fn parts(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
         self.parts.keys().copied()
     }
 
-    pub(crate) fn is_open(&self, part: u64) -> bool {
-        self.parts.get(&part) == Some(&true)
+    pub(crate) fn open_parts(&self) -> impl Iterator<Item = Part> {
+        let open = self.parts.iter().filter(|(_, open)| **open);
+        open.map(|(part, _)| *part)
     }
 
-    pub(crate) fn is_closed(&self, part: u64) -> bool {
+    pub(crate) fn is_closed(&self, part: Part) -> bool {
         self.parts.get(&part) == Some(&false)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::Dialect;
+use crate::{Dialect, Framing};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,17 @@ impl RefusalKind {
         }
     }
 
+    fn google_status(&self) -> &'static str {
+        match self.status() {
+            404 => "NOT_FOUND",
+            429 => "RESOURCE_EXHAUSTED",
+            400..=499 => "INVALID_ARGUMENT",
+            500 => "INTERNAL",
+            504 => "DEADLINE_EXCEEDED",
+            _ => "UNAVAILABLE",
+        }
+    }
+
     fn openai_type(&self) -> &'static str {
         match self.status() {
             429 => "rate_limit_error",
@@ -118,12 +129,29 @@ pub struct Refusal<'a> {
 /// The body of the refusal: the error envelope of the dialect; `OpenAI`'s for unknown ones.
 pub fn refusal_body(dialect: Dialect, refusal: &Refusal<'_>) -> Vec<u8> {
     let body = match dialect {
-        Dialect::AnthropicMessages => json!({
-            "type": "error",
-            "error": { "type": refusal.kind.anthropic_type(), "message": refusal.message },
-            "request_id": refusal.exchange,
-        }),
-        Dialect::OpenAiChat | Dialect::Raw => json!({
+        Dialect::AnthropicMessages | Dialect::AnthropicCountTokens | Dialect::AnthropicBatches => {
+            json!({
+                "type": "error",
+                "error": { "type": refusal.kind.anthropic_type(), "message": refusal.message },
+                "request_id": refusal.exchange,
+            })
+        }
+        Dialect::Gemini => google_error(refusal),
+        Dialect::OllamaChat | Dialect::OllamaGenerate | Dialect::KserveV1 | Dialect::KserveV2 => {
+            json!({
+                "error": refusal.message,
+                "code": refusal.kind.code(),
+                "exchange": refusal.exchange,
+                "policy": refusal.policy,
+                "rules": refusal.kind.rules(),
+            })
+        }
+        Dialect::OpenAiChat
+        | Dialect::OpenAiResponses
+        | Dialect::OpenAiCompletions
+        | Dialect::OpenAiEmbeddings
+        | Dialect::OpenAiModerations
+        | Dialect::Raw => json!({
             "error": {
                 "message": refusal.message,
                 "type": refusal.kind.openai_type(),
@@ -134,6 +162,28 @@ pub fn refusal_body(dialect: Dialect, refusal: &Refusal<'_>) -> Vec<u8> {
         }),
     };
     body.to_string().into_bytes()
+}
+
+/// Google's error envelope. Metadata of an `ErrorInfo` are strings.
+fn google_error(refusal: &Refusal<'_>) -> Value {
+    let metadata = json!({
+        "exchange": refusal.exchange,
+        "policy": refusal.policy.unwrap_or_default(),
+        "rules": refusal.kind.rules().join(","),
+    });
+    json!({
+        "error": {
+            "code": refusal.kind.status(),
+            "message": refusal.message,
+            "status": refusal.kind.google_status(),
+            "details": [{
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": refusal.kind.code().to_ascii_uppercase(),
+                "domain": "countersign",
+                "metadata": metadata,
+            }],
+        },
+    })
 }
 
 /// Azure's inner error, which existing handlers of filtered answers read.
@@ -165,8 +215,12 @@ pub(crate) fn reference(refusal: &Refusal<'_>) -> Value {
     })
 }
 
-/// The comment that names the exchange and its decision on a stream. Clients skip comments.
-pub fn decision_comment(exchange: &str, decision: &str) -> Vec<u8> {
+/// The comment that names the exchange and its decision on a stream. Clients skip comments; a
+/// framing without comments gets no bytes.
+pub fn decision_comment(framing: Framing, exchange: &str, decision: &str) -> Vec<u8> {
+    if framing == Framing::Lines {
+        return Vec::new();
+    }
     let plain = |text: &str| text.replace(char::is_control, "");
     format!(
         ": countersign exchange={} decision={}\n\n",

@@ -1,40 +1,16 @@
 //! Server-sent events, from bytes in any chunks.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use memchr::memchr2;
 
+use crate::{DecodeError, StreamEvent};
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// One event. The `raw` of all events, one after the other, are the bytes of the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SseEvent {
-    /// The exact bytes: comments before it and the blank line that ends it included.
-    pub raw: Bytes,
-    /// The name, when it has one.
-    pub event: Option<String>,
-    /// Its data lines, joined by line feeds; empty for a bare comment or blank line.
-    pub data: String,
-}
-
-/// Why bytes are no event stream.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SseError {
-    /// An event is longer than the limit.
-    #[error("an event is longer than {limit} bytes")]
-    TooLarge {
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// An event is not UTF-8.
-    #[error("an event is not valid UTF-8")]
-    Encoding,
-}
 
 /// Cuts a byte stream into events. However the stream is chunked, the events are the same: a
 /// carriage return at the end of a chunk waits for the byte after it.
 #[derive(Debug)]
-pub struct SseDecoder {
+pub(crate) struct SseDecoder {
     limit: usize,
     buffer: BytesMut,
     /// Where the current line starts, and how far line ends were looked for.
@@ -52,7 +28,7 @@ struct Fields {
 
 impl SseDecoder {
     /// A decoder for events of at most `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             buffer: BytesMut::new(),
@@ -66,9 +42,9 @@ impl SseDecoder {
     /// Takes in a chunk and gives the events that it completes.
     ///
     /// # Errors
-    /// [`SseError`]; the stream cannot be read further, and events before the fault in the same
+    /// [`DecodeError`]; the stream cannot be read further, and events before the fault in the same
     /// chunk are not given.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<SseEvent>, SseError> {
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<Vec<StreamEvent>, DecodeError> {
         self.buffer.extend_from_slice(chunk);
         let mut events = Vec::new();
         while let Some((stop, next)) = self.line_end(false) {
@@ -77,7 +53,7 @@ impl SseDecoder {
             }
         }
         if self.buffer.len() > self.limit {
-            return Err(SseError::TooLarge { limit: self.limit });
+            return Err(DecodeError::TooLarge { limit: self.limit });
         }
         Ok(events)
     }
@@ -85,8 +61,8 @@ impl SseDecoder {
     /// Ends the stream and gives the event that no blank line ended.
     ///
     /// # Errors
-    /// [`SseError`], as for [`Self::push`].
-    pub fn finish(mut self) -> Result<Option<SseEvent>, SseError> {
+    /// [`DecodeError`], as for [`Self::push`].
+    pub(crate) fn finish(mut self) -> Result<Option<StreamEvent>, DecodeError> {
         // At most one line end waits: a carriage return that is the last byte.
         if let Some((stop, next)) = self.line_end(true)
             && let Some(event) = self.end_line(stop, next)?
@@ -121,7 +97,7 @@ impl SseDecoder {
         }
     }
 
-    fn end_line(&mut self, stop: usize, next: usize) -> Result<Option<SseEvent>, SseError> {
+    fn end_line(&mut self, stop: usize, next: usize) -> Result<Option<StreamEvent>, DecodeError> {
         let blank = self.read_line(stop)?;
         self.at = next;
         self.line = next;
@@ -133,24 +109,24 @@ impl SseDecoder {
     }
 
     /// Reads the line that ends at `stop`; says whether it is blank.
-    fn read_line(&mut self, stop: usize) -> Result<bool, SseError> {
+    fn read_line(&mut self, stop: usize) -> Result<bool, DecodeError> {
         let mut line = self.buffer.get(self.line..stop).unwrap_or_default();
         if !std::mem::replace(&mut self.begun, true) {
             line = line.strip_prefix(BOM).unwrap_or(line);
         }
-        let line = std::str::from_utf8(line).map_err(|_invalid| SseError::Encoding)?;
+        let line = std::str::from_utf8(line).map_err(|_invalid| DecodeError::Encoding)?;
         self.fields.read(line);
         Ok(line.is_empty())
     }
 
-    fn event(&mut self, end: usize) -> Result<SseEvent, SseError> {
+    fn event(&mut self, end: usize) -> Result<StreamEvent, DecodeError> {
         if end > self.limit {
-            return Err(SseError::TooLarge { limit: self.limit });
+            return Err(DecodeError::TooLarge { limit: self.limit });
         }
         let raw = self.buffer.split_to(end).freeze();
         (self.at, self.line) = (0, 0);
         let Fields { event, data } = std::mem::take(&mut self.fields);
-        Ok(SseEvent {
+        Ok(StreamEvent {
             raw,
             event,
             data: data.unwrap_or_default(),
@@ -178,14 +154,14 @@ impl Fields {
 
 /// What the bytes of an event hold besides its name and data.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Framing {
+pub(crate) struct Asides {
     /// Comments, ids, retry times, fields nobody knows, and names that a later name overrides.
-    pub(crate) asides: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// Whether a blank line ends it. The last event of a stream may lack it.
     pub(crate) complete: bool,
 }
 
-impl Framing {
+impl Asides {
     /// Reads it from the bytes themselves, so that it is what goes on. `first` says that a byte
     /// order mark may lead.
     pub(crate) fn of(raw: &[u8], first: bool) -> Self {
@@ -210,7 +186,10 @@ impl Framing {
                 _ => asides.push(line.to_owned()),
             }
         }
-        Self { asides, complete }
+        Self {
+            lines: asides,
+            complete,
+        }
     }
 }
 

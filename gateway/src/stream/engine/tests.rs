@@ -8,23 +8,30 @@ mod splits;
 use std::sync::Arc;
 
 use countersign_classifiers::PatternDetector;
-use countersign_wire::Dialect;
+use countersign_wire::{Dialect, Framing};
 
 use self::judge::{Outcome, carry, whole};
 use super::{Engine, Step, StreamFault};
 use crate::limits::Limits;
 use crate::route::StreamMode;
 
-const DIALECTS: [Dialect; 3] = [
+/// Every dialect that streams.
+const DIALECTS: [Dialect; 9] = [
     Dialect::OpenAiChat,
+    Dialect::OpenAiCompletions,
+    Dialect::OpenAiResponses,
     Dialect::AnthropicMessages,
+    Dialect::Gemini,
+    Dialect::OllamaChat,
+    Dialect::OllamaGenerate,
+    Dialect::KserveV2,
     Dialect::Raw,
 ];
 const PROSE: &str = "The river runs past the old mill, and in spring the meadow is under water. ";
 
 fn engine(mode: StreamMode, limits: &Limits) -> Engine {
     let patterns = Arc::new(PatternDetector::new());
-    Engine::new(Dialect::OpenAiChat, mode, patterns, limits)
+    Engine::new((Dialect::OpenAiChat, Framing::Sse), mode, patterns, limits)
 }
 
 fn chat(texts: &[&str]) -> Vec<u8> {
@@ -53,16 +60,18 @@ fn advance(engine: &mut Engine, wary: bool) -> (Vec<usize>, String) {
 #[test]
 fn a_harmless_stream_leaves_byte_for_byte_in_every_mode() {
     let texts: Vec<&str> = PROSE.split_inclusive(' ').cycle().take(300).collect();
-    let stream = chat(&texts);
     for mode in [
         StreamMode::Hold,
         StreamMode::Optimistic,
         StreamMode::Buffer,
         StreamMode::Observe,
     ] {
-        let outcome = carried(mode, &stream);
-        assert!(!outcome.denied, "{mode:?}");
-        assert_eq!(outcome.released, stream, "{mode:?}");
+        for dialect in DIALECTS {
+            let stream = whole(dialect, &texts);
+            let outcome = carry(dialect, mode, [stream.as_slice()]);
+            assert!(!outcome.denied, "{mode:?}");
+            assert_eq!(outcome.released, stream, "{mode:?}");
+        }
     }
 }
 

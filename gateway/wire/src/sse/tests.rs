@@ -1,10 +1,10 @@
 use super::*;
 
-fn framing(stream: &str) -> Framing {
+fn framing(stream: &str) -> Asides {
     let mut decoder = SseDecoder::new(1 << 10);
     let mut events = decoder.push(stream.as_bytes()).unwrap();
     events.extend(decoder.finish().unwrap());
-    Framing::of(&events.last().unwrap().raw, events.len() == 1)
+    Asides::of(&events.last().unwrap().raw, events.len() == 1)
 }
 
 #[test]
@@ -15,8 +15,8 @@ fn every_line_that_is_neither_data_nor_the_name_is_kept_with_any_line_end() {
         let framing = framing(&stream.replace('\n', line_end));
         assert_eq!(
             framing,
-            Framing {
-                asides: expected.to_vec(),
+            Asides {
+                lines: expected.to_vec(),
                 complete: true
             }
         );
@@ -25,9 +25,9 @@ fn every_line_that_is_neither_data_nor_the_name_is_kept_with_any_line_end() {
 
 #[test]
 fn a_byte_order_mark_leads_only_the_first_event() {
-    assert!(framing("\u{feff}data: a\n\n").asides.is_empty());
+    assert!(framing("\u{feff}data: a\n\n").lines.is_empty());
     assert_eq!(
-        framing("data: a\n\n\u{feff}data: b\n\n").asides,
+        framing("data: a\n\n\u{feff}data: b\n\n").lines,
         ["\u{feff}data: b"]
     );
 }

@@ -1,6 +1,6 @@
 //! Server-sent events from any chunks.
 
-use countersign_wire::{SseDecoder, SseError, SseEvent};
+use countersign_wire::{DecodeError, Framing, StreamDecoder, StreamEvent};
 use proptest::prelude::*;
 
 use crate::recordings::{ALL, events};
@@ -72,7 +72,7 @@ fn a_byte_order_mark_counts_only_at_the_start() {
 
 #[test]
 fn an_event_is_given_as_soon_as_its_blank_line_is_whole() {
-    let mut decoder = SseDecoder::new(100);
+    let mut decoder = StreamDecoder::new(Framing::Sse, 100);
     assert!(decoder.push(b"data: a\r\n\r").unwrap().is_empty());
     assert_eq!(decoder.push(b"\n").unwrap().len(), 1);
     assert_eq!(decoder.push(b"data: b\n\n").unwrap().len(), 1);
@@ -80,22 +80,28 @@ fn an_event_is_given_as_soon_as_its_blank_line_is_whole() {
 
 #[test]
 fn bytes_that_are_not_utf_8_are_refused() {
-    let mut decoder = SseDecoder::new(100);
-    assert_eq!(decoder.push(b"data: \xff\n\n"), Err(SseError::Encoding));
-    let mut decoder = SseDecoder::new(100);
+    let mut decoder = StreamDecoder::new(Framing::Sse, 100);
+    assert_eq!(decoder.push(b"data: \xff\n\n"), Err(DecodeError::Encoding));
+    let mut decoder = StreamDecoder::new(Framing::Sse, 100);
     decoder
         .push("data: é".as_bytes().split_last().unwrap().1)
         .unwrap();
-    assert_eq!(decoder.finish(), Err(SseError::Encoding));
+    assert_eq!(decoder.finish(), Err(DecodeError::Encoding));
 }
 
 #[test]
 fn an_event_longer_than_the_limit_is_refused_however_it_comes() {
     let event = b"data: 0123456789\n\n";
-    assert_eq!(SseDecoder::new(18).push(event).unwrap().len(), 1);
-    let refusal = Err(SseError::TooLarge { limit: 17 });
-    assert_eq!(SseDecoder::new(17).push(event), refusal);
-    let mut decoder = SseDecoder::new(17);
+    assert_eq!(
+        StreamDecoder::new(Framing::Sse, 18)
+            .push(event)
+            .unwrap()
+            .len(),
+        1
+    );
+    let refusal = Err(DecodeError::TooLarge { limit: 17 });
+    assert_eq!(StreamDecoder::new(Framing::Sse, 17).push(event), refusal);
+    let mut decoder = StreamDecoder::new(Framing::Sse, 17);
     let slow = event
         .chunks(1)
         .map(|byte| decoder.push(byte))
@@ -103,7 +109,7 @@ fn an_event_longer_than_the_limit_is_refused_however_it_comes() {
     assert_eq!(slow, Some(refusal));
     let endless = [b'x'; 64];
     assert!(
-        SseDecoder::new(17).push(&endless).is_err(),
+        StreamDecoder::new(Framing::Sse, 17).push(&endless).is_err(),
         "no line end is no excuse"
     );
 }
@@ -128,7 +134,7 @@ fn line_ends_do_not_change_what_the_events_say() {
     let say = |stream: &str| -> Vec<(Option<String>, String)> {
         events([stream.as_bytes()])
             .into_iter()
-            .map(|SseEvent { event, data, .. }| (event, data))
+            .map(|StreamEvent { event, data, .. }| (event, data))
             .collect()
     };
     for (_, recording) in ALL {
@@ -171,11 +177,11 @@ proptest! {
         places in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let run = |chunks: Vec<&[u8]>| {
-            let mut decoder = SseDecoder::new(32);
+            let mut decoder = StreamDecoder::new(Framing::Sse, 32);
             let pushed: Result<Vec<_>, _> = chunks.into_iter().map(|c| decoder.push(c)).collect();
             let mut events = pushed?.concat();
             events.extend(decoder.finish()?);
-            Ok::<_, SseError>(events)
+            Ok::<_, DecodeError>(events)
         };
         match (run(vec![&bytes]), run(cut(&bytes, &places))) {
             (Ok(whole), Ok(parts)) => prop_assert_eq!(whole, parts),

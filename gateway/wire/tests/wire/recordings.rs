@@ -1,7 +1,7 @@
 //! Streams in the shape that upstreams send them, and ways to read them.
 
 use countersign_wire::{
-    Dialect, Frame, Limits, Refusal, RefusalKind, SseDecoder, SseEvent, StreamReader,
+    Dialect, Frame, Framing, Limits, Refusal, RefusalKind, StreamDecoder, StreamEvent, StreamReader,
 };
 
 pub(crate) const OPENAI: &str = include_str!("recordings/openai.sse");
@@ -14,8 +14,8 @@ pub(crate) const ALL: [(Dialect, &str); 3] = [
     (Dialect::Raw, RAW),
 ];
 
-pub(crate) fn events<'c>(chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<SseEvent> {
-    let mut decoder = SseDecoder::new(1 << 20);
+pub(crate) fn events<'c>(chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<StreamEvent> {
+    let mut decoder = StreamDecoder::new(Framing::Sse, 1 << 20);
     let mut events = Vec::new();
     for chunk in chunks {
         events.extend(decoder.push(chunk).unwrap());
@@ -25,7 +25,7 @@ pub(crate) fn events<'c>(chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<SseE
 }
 
 pub(crate) fn frames(dialect: Dialect, stream: &str) -> (Vec<Frame>, StreamReader) {
-    let mut reader = StreamReader::new(dialect, &Limits::default());
+    let mut reader = StreamReader::new(dialect, Framing::Sse, &Limits::default());
     let events = events([stream.as_bytes()]);
     let frames = events
         .into_iter()

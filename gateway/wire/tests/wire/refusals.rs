@@ -1,7 +1,8 @@
 //! What a caller is told, whole and in the middle of a stream.
 
 use countersign_wire::{
-    Dialect, Frame, Limits, Refusal, RefusalKind, StreamReader, decision_comment, refusal_body,
+    Dialect, Frame, Framing, Limits, Refusal, RefusalKind, StreamReader, decision_comment,
+    refusal_body,
 };
 use serde_json::{Value, json};
 
@@ -75,17 +76,17 @@ fn a_block_has_the_inner_error_that_filter_handlers_know() {
 #[test]
 fn a_decision_comment_is_one_comment_whatever_it_is_given() {
     assert_eq!(
-        decision_comment("e1", "permit"),
+        decision_comment(Framing::Sse, "e1", "permit"),
         b": countersign exchange=e1 decision=permit\n\n"
     );
-    let odd = decision_comment("e\r\n\r\ndata: x", "a\nb");
+    let odd = decision_comment(Framing::Sse, "e\r\n\r\ndata: x", "a\nb");
     let events = events([odd.as_slice()]);
     assert!(events.len() == 1 && events[0].data.is_empty());
 }
 
 /// Reads a recording, releases its first `count` frames, and blocks.
 fn block_after(dialect: Dialect, recording: &str, count: usize) -> Vec<(Option<String>, Value)> {
-    let mut reader = StreamReader::new(dialect, &Limits::default());
+    let mut reader = StreamReader::new(dialect, Framing::Sse, &Limits::default());
     let frames: Vec<Frame> = events([recording.as_bytes()])
         .into_iter()
         .map(|e| reader.read(e).unwrap())
@@ -96,7 +97,7 @@ fn block_after(dialect: Dialect, recording: &str, count: usize) -> Vec<(Option<S
     let bytes = reader.block_frames(&blocked());
     let parsed = events([bytes.as_slice()]);
     assert!(parsed.iter().all(|e| e.raw.ends_with(b"\n\n")));
-    let mut again = StreamReader::new(dialect, &Limits::default());
+    let mut again = StreamReader::new(dialect, Framing::Sse, &Limits::default());
     for event in parsed.clone() {
         assert!(again.read(event).is_ok(), "our own frames are strict");
     }

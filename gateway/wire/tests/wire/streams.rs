@@ -2,7 +2,7 @@
 
 use countersign_record::Usage;
 use countersign_wire::{
-    Dialect, Frame, Limits, SseDecoder, StreamError, StreamReader, decision_comment,
+    Dialect, Frame, Framing, Limits, StreamDecoder, StreamError, StreamReader, decision_comment,
 };
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::stream_redaction::rewritten;
 use crate::values::string_paths;
 
 pub(crate) fn reader(dialect: Dialect) -> StreamReader {
-    StreamReader::new(dialect, &Limits::default())
+    StreamReader::new(dialect, Framing::Sse, &Limits::default())
 }
 
 pub(crate) fn read(dialect: Dialect, stream: &str) -> Result<Vec<Frame>, StreamError> {
@@ -231,7 +231,11 @@ fn an_error_of_the_upstream_ends_the_stream_and_is_text() {
 #[test]
 fn a_last_event_without_blank_line_does_not_run_into_what_follows() {
     let frames = read(Dialect::Raw, "data: a").unwrap();
-    let sent = [frames[0].bytes().to_vec(), decision_comment("e", "permit")].concat();
+    let sent = [
+        frames[0].bytes().to_vec(),
+        decision_comment(Framing::Sse, "e", "permit"),
+    ]
+    .concat();
     let again = events([sent.as_slice()]);
     assert_eq!(again[0].data, "a");
     assert_eq!(
@@ -253,11 +257,11 @@ fn channels_and_parts_are_bounded() {
         let members: serde_json::Map<String, Value> =
             (0..keys).map(|i| (format!("k{i}"), json!("v"))).collect();
         let stream = format!("data: {}\n\n", Value::from(members));
-        let event = SseDecoder::new(1 << 20)
+        let event = StreamDecoder::new(Framing::Sse, 1 << 20)
             .push(stream.as_bytes())
             .unwrap()
             .remove(0);
-        StreamReader::new(Dialect::OpenAiChat, &limits).read(event)
+        StreamReader::new(Dialect::OpenAiChat, Framing::Sse, &limits).read(event)
     };
     assert!(wide(2).is_ok(), "two and the one for keys");
     assert_eq!(
@@ -266,12 +270,12 @@ fn channels_and_parts_are_bounded() {
     );
     let choices: Vec<Value> = (0..4).map(|i| json!({ "index": i })).collect();
     let stream = format!("data: {}\n\n", json!({ "choices": choices }));
-    let event = SseDecoder::new(1 << 20)
+    let event = StreamDecoder::new(Framing::Sse, 1 << 20)
         .push(stream.as_bytes())
         .unwrap()
         .remove(0);
     assert!(
-        StreamReader::new(Dialect::OpenAiChat, &limits)
+        StreamReader::new(Dialect::OpenAiChat, Framing::Sse, &limits)
             .read(event)
             .is_err()
     );
@@ -283,7 +287,7 @@ fn a_value_that_is_not_remembered_is_scanned_again() {
         meta_values_max: 1,
         ..Limits::default()
     };
-    let mut reader = StreamReader::new(Dialect::OpenAiChat, &limits);
+    let mut reader = StreamReader::new(Dialect::OpenAiChat, Framing::Sse, &limits);
     let stream = "data: {\"id\":\"a\",\"model\":\"b\"}\n\n".repeat(3);
     let frames: Vec<_> = events([stream.as_bytes()])
         .into_iter()

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use countersign_classifiers::PatternDetector;
 use countersign_record::Span;
-use countersign_wire::{Dialect, Edit, Refusal, RefusalKind};
+use countersign_wire::{Dialect, Edit, Framing, Refusal, RefusalKind};
 use serde_json::{Value, json};
 
 use super::super::super::transcript::Stride;
@@ -77,7 +77,12 @@ pub(super) fn carry_with_glances<'c>(
     glances: impl Fn(usize) -> bool,
 ) -> Outcome {
     static PATTERNS: LazyLock<Arc<PatternDetector>> = LazyLock::new(Arc::default);
-    let mut engine = Engine::new(dialect, mode, Arc::clone(&PATTERNS), &Limits::default());
+    let mut engine = Engine::new(
+        (dialect, framing(dialect)),
+        mode,
+        Arc::clone(&PATTERNS),
+        &Limits::default(),
+    );
     let mut outcome = Outcome::default();
     let mut ended = false;
     for (index, chunk) in chunks.into_iter().enumerate() {
@@ -162,19 +167,67 @@ fn named(data: &Value) -> String {
     format!("event: {}\n{}", data["type"].as_str().unwrap(), event(data))
 }
 
-fn chunk(delta: &Value, finish: &Value) -> String {
+fn line(data: &Value) -> String {
+    format!("{data}\n")
+}
+
+fn chat(delta: &Value, finish: &Value) -> String {
     event(
         &json!({ "id": "chatcmpl-x", "object": "chat.completion.chunk", "model": "m",
         "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] }),
     )
 }
 
-/// A whole stream of `dialect` whose answer comes in `pieces`.
-pub(super) fn whole(dialect: Dialect, pieces: &[&str]) -> Vec<u8> {
-    let (first, last): (String, String) = match dialect {
+fn completion(text: &str, finish: &Value) -> String {
+    event(
+        &json!({ "id": "cmpl-x", "object": "text_completion", "model": "m",
+        "choices": [{ "index": 0, "text": text, "finish_reason": finish }] }),
+    )
+}
+
+fn candidate(text: &str, finish: Option<&str>) -> String {
+    let mut candidate = json!({ "index": 0,
+        "content": { "role": "model", "parts": [{ "text": text }] } });
+    if let Some(reason) = finish {
+        candidate["finishReason"] = reason.into();
+    }
+    event(&json!({ "candidates": [candidate], "modelVersion": "m" }))
+}
+
+/// A response's item as it is when it says `text` and nothing follows.
+fn item(text: &str, status: &str) -> Value {
+    json!({ "id": "msg_x", "type": "message", "role": "assistant", "status": status,
+        "content": [{ "type": "output_text", "text": text, "annotations": [] }] })
+}
+
+fn response(kind: &str, output: &[Value]) -> String {
+    named(
+        &json!({ "type": kind, "response": { "id": "resp_x", "object": "response",
+        "model": "m", "status": "in_progress", "output": output } }),
+    )
+}
+
+/// What comes before the answer, and after it.
+fn around(dialect: Dialect, text: &str) -> (String, String) {
+    match dialect {
         Dialect::OpenAiChat => (
-            chunk(&json!({ "role": "assistant" }), &Value::Null),
-            chunk(&json!({}), &json!("stop")) + "data: [DONE]\n\n",
+            chat(&json!({ "role": "assistant" }), &Value::Null),
+            chat(&json!({}), &json!("stop")) + "data: [DONE]\n\n",
+        ),
+        Dialect::OpenAiCompletions => (
+            String::new(),
+            completion("", &json!("stop")) + "data: [DONE]\n\n",
+        ),
+        Dialect::OpenAiResponses => (
+            response("response.created", &[]),
+            // The API says the whole text three times more before it ends.
+            named(
+                &json!({ "type": "response.output_text.done", "item_id": "msg_x",
+                "output_index": 0, "content_index": 0, "text": text }),
+            ) + &named(
+                &json!({ "type": "response.output_item.done", "output_index": 0,
+                    "item": item(text, "completed") }),
+            ) + &response("response.completed", &[item(text, "completed")]),
         ),
         Dialect::AnthropicMessages => (
             named(
@@ -187,30 +240,80 @@ pub(super) fn whole(dialect: Dialect, pieces: &[&str]) -> Vec<u8> {
                     "delta": { "stop_reason": "end_turn" } }))
                 + &named(&json!({ "type": "message_stop" })),
         ),
+        Dialect::Gemini => (String::new(), candidate("", Some("STOP"))),
+        Dialect::OllamaChat | Dialect::OllamaGenerate => (
+            String::new(),
+            line(&json!({ "model": "m", "done": true, "done_reason": "stop" })),
+        ),
         _ => (String::new(), String::new()),
-    };
-    let deltas = pieces.iter().map(|text| match dialect {
-        Dialect::OpenAiChat => chunk(&json!({ "content": text }), &Value::Null),
+    }
+}
+
+fn delta(dialect: Dialect, text: &str) -> String {
+    match dialect {
+        Dialect::OpenAiChat => chat(&json!({ "content": text }), &Value::Null),
+        Dialect::OpenAiCompletions => completion(text, &Value::Null),
+        Dialect::OpenAiResponses => named(&json!({ "type": "response.output_text.delta",
+            "item_id": "msg_x", "output_index": 0, "content_index": 0, "delta": text })),
         Dialect::AnthropicMessages => named(&json!({ "type": "content_block_delta", "index": 0,
             "delta": { "type": "text_delta", "text": text } })),
+        Dialect::Gemini => candidate(text, None),
+        Dialect::OllamaChat => line(&json!({ "model": "m", "done": false,
+            "message": { "role": "assistant", "content": text } })),
+        Dialect::OllamaGenerate => line(&json!({ "model": "m", "done": false, "response": text })),
+        Dialect::KserveV2 => event(&json!({ "model_name": "m", "text_output": text })),
         _ => event(&json!({ "answer": text })),
-    });
+    }
+}
+
+/// A whole stream of `dialect` whose answer comes in `pieces`.
+pub(super) fn whole(dialect: Dialect, pieces: &[&str]) -> Vec<u8> {
+    let (first, last) = around(dialect, &pieces.concat());
+    let deltas = pieces.iter().map(|text| delta(dialect, text));
     let deltas: String = deltas.collect();
     [first, deltas, last].concat().into_bytes()
 }
 
-/// The text of the answer in `bytes`, as a client puts it together; block frames have none.
-pub(super) fn answer(dialect: Dialect, bytes: &[u8]) -> String {
-    let stream = String::from_utf8(bytes.to_vec()).unwrap();
-    let events = stream.lines().filter_map(|l| l.strip_prefix("data: "));
-    let texts = events.filter_map(|data| {
-        let event: Value = serde_json::from_str(data).ok()?;
-        let text = match dialect {
-            Dialect::OpenAiChat => &event["choices"][0]["delta"]["content"],
-            Dialect::AnthropicMessages => &event["delta"]["text"],
-            _ => &event["answer"],
-        };
-        text.as_str().map(str::to_owned)
-    });
-    texts.collect()
+/// The framing in which `dialect` streams.
+pub(super) fn framing(dialect: Dialect) -> Framing {
+    match dialect {
+        Dialect::OllamaChat | Dialect::OllamaGenerate => Framing::Lines,
+        _ => Framing::Sse,
+    }
 }
+
+/// Everything that `bytes` say of the answer, however often they say it; ids, types and the words
+/// of block frames left out.
+pub(super) fn answer(bytes: &[u8]) -> String {
+    fn speech(value: &Value, key: &str, into: &mut String) {
+        match value {
+            Value::String(text) if SPEECH.contains(&key) => into.push_str(text),
+            Value::Array(items) => items.iter().for_each(|item| speech(item, key, into)),
+            Value::Object(members) => {
+                members
+                    .iter()
+                    .for_each(|(key, value)| speech(value, key, into));
+            }
+            _ => {}
+        }
+    }
+    let stream = String::from_utf8(bytes.to_vec()).unwrap();
+    let mut all = String::new();
+    for line in stream.lines() {
+        let data = line.strip_prefix("data: ").unwrap_or(line);
+        if let Ok(event) = serde_json::from_str::<Value>(data) {
+            speech(&event, "", &mut all);
+        }
+    }
+    all
+}
+
+const SPEECH: [&str; 7] = [
+    "content",
+    "text",
+    "delta",
+    "response",
+    "text_output",
+    "answer",
+    "output",
+];

@@ -1,7 +1,7 @@
 //! A number or a credential that arrives in pieces: not one of its characters leaves.
 
 use super::DIALECTS;
-use super::judge::{carry, carry_with_glances, whole};
+use super::judge::{answer, carry, carry_with_glances, whole};
 use crate::route::StreamMode;
 
 const BEFORE: &str = "please write down what comes next and keep it well: ";
@@ -14,8 +14,8 @@ const SECRETS: [&str; 4] = [
 ];
 
 /// The answer around the secrets has neither digits nor capitals, and they have nothing else.
-fn assert_nothing_of(secret: &str, dialect: countersign_wire::Dialect, bytes: &[u8], what: &str) {
-    let text = super::judge::answer(dialect, bytes).replace("redacted:pii.", "");
+fn assert_nothing_of(secret: &str, bytes: &[u8], what: &str) {
+    let text = answer(bytes).replace("redacted:pii.", "");
     let left = text.find(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase());
     assert_eq!(left, None, "{what}: of {secret:?} something left in {text}");
 }
@@ -29,10 +29,10 @@ fn a_secret_split_at_any_place_never_leaves() {
                 let stream = whole(dialect, &pieces);
                 let what = format!("{} cut at {at}", dialect.name());
                 let outcome = carry(dialect, StreamMode::Hold, [stream.as_slice()]);
-                assert_nothing_of(secret, dialect, &outcome.released, &what);
+                assert_nothing_of(secret, &outcome.released, &what);
                 let each_byte = stream.chunks(1);
                 let outcome = carry_with_glances(dialect, StreamMode::Hold, each_byte, |_| true);
-                assert_nothing_of(secret, dialect, &outcome.released, &what);
+                assert_nothing_of(secret, &outcome.released, &what);
             }
         }
     }
@@ -49,7 +49,7 @@ fn a_secret_that_comes_letter_by_letter_never_leaves() {
             let stream = whole(dialect, &pieces);
             let each_line = stream.split_inclusive(|byte| *byte == b'\n');
             let outcome = carry_with_glances(dialect, StreamMode::Hold, each_line, |_| true);
-            assert_nothing_of(secret, dialect, &outcome.released, dialect.name());
+            assert_nothing_of(secret, &outcome.released, dialect.name());
             let text = String::from_utf8_lossy(&outcome.released);
             assert!(outcome.denied || text.contains("redacted:"), "{secret}");
         }

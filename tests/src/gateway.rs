@@ -94,6 +94,15 @@ impl Gateway {
         format!("http://{}{path}", self.data_port)
     }
 
+    /// Resident memory of the process, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+        kib.unwrap() / 1024.0
+    }
+
     /// SIGKILL, without any warning.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -1,6 +1,12 @@
 //! A stand-in model server on the loopback. The model's name says how it behaves:
-//! `plain`, `hang` (never answers), `cut` (breaks off in mid-stream), `card` (answers with a card
-//! number), `key` (answers with a cloud key).
+//! `plain`, `hang` (never answers), `cut` (breaks off in mid-stream), `silent` (falls silent in
+//! mid-stream), `garbled` (sends what is no event), `fault` (ends with the dialect's error event),
+//! `busy` (429), `broken` (500), `card` (answers with a card number), `key` (answers with a cloud
+//! key), `story` (some fifty tokens), `long` (twelve times as many). `@50` behind it paces a stream at 50 tokens a second.
+//!
+//! It speaks chat completions, responses, Anthropic messages, Gemini and Ollama.
+
+mod shapes;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -8,15 +14,19 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::Sleep;
+
+use self::shapes::Shape;
 
 /// A running stand-in; ends with the runtime.
 #[derive(Debug, Clone)]
@@ -30,13 +40,35 @@ pub struct StandIn {
 enum End {
     Whole,
     Cut,
+    Silent,
 }
 
-/// Frames one by one, yielding in between, so that they leave as single chunks.
+/// Frames one by one, yielding or pausing in between, so that they leave as single chunks.
 struct Script {
     frames: VecDeque<Bytes>,
     end: End,
     yielded: bool,
+    pace: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+impl Script {
+    fn paused(&mut self, context: &mut Context<'_>) -> bool {
+        let Some((every, pause)) = &mut self.pace else {
+            let waited = std::mem::replace(&mut self.yielded, true);
+            if waited {
+                self.yielded = false;
+            } else {
+                context.waker().wake_by_ref();
+            }
+            return !waited;
+        };
+        if pause.as_mut().poll(context).is_pending() {
+            return true;
+        }
+        let next = pause.deadline() + *every;
+        pause.as_mut().reset(next);
+        false
+    }
 }
 
 impl Body for Script {
@@ -47,15 +79,14 @@ impl Body for Script {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if !std::mem::replace(&mut self.yielded, true) {
-            context.waker().wake_by_ref();
+        if self.paused(context) {
             return Poll::Pending;
         }
-        self.yielded = false;
         match (self.frames.pop_front(), self.end) {
             (Some(frame), _) => Poll::Ready(Some(Ok(Frame::data(frame)))),
             (None, End::Whole) => Poll::Ready(None),
             (None, End::Cut) => Poll::Ready(Some(Err(std::io::Error::other("cut")))),
+            (None, End::Silent) => Poll::Pending,
         }
     }
 }
@@ -97,8 +128,13 @@ impl StandIn {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Forgets the requests that reached it.
+    pub fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Script> {
-        let anthropic = request.uri().path().ends_with("/messages");
+        let path = request.uri().path().to_owned();
         let body = request
             .into_body()
             .collect()
@@ -107,114 +143,82 @@ impl StandIn {
             .unwrap_or_default();
         let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
         self.seen.lock().unwrap().push(asked.clone());
-        let model = asked["model"].as_str().unwrap_or("plain").to_owned();
+        let dialect = shapes::of_path(&path);
+        let named = asked["model"].as_str().or(shapes::model_of_path(&path));
+        let named = named.unwrap_or("plain").to_owned();
+        let (model, rate) = named.split_once('@').unwrap_or((&named, ""));
         if model == "hang" {
             std::future::pending::<()>().await;
         }
-        let text = match model.as_str() {
-            "card" => "The card on file is 4539 5787 6362 1486 and it is valid until next year.",
-            "key" => "Sure, here it is: AKIAQ3EGXKZ7WLP5TVRN and that is all of it.",
-            _ => "The capital of France is Paris. It lies on the Seine.",
+        let end = match model {
+            "cut" => End::Cut,
+            "silent" => End::Silent,
+            _ => End::Whole,
         };
-        let end = if model == "cut" { End::Cut } else { End::Whole };
-        let stream = asked["stream"] == true;
-        let frames = match (stream, anthropic) {
-            (true, false) => openai_stream(&model, text, end),
-            (false, false) => vec![openai_whole(&model, text).to_string()],
-            (true, true) => anthropic_stream(&model, text, end),
-            (false, true) => vec![anthropic_whole(&model, text).to_string()],
+        let stream = asked["stream"] == true || path.contains("stream");
+        let frames = frames(dialect, model, stream);
+        let every = rate
+            .parse()
+            .map(|rate: f64| Duration::from_secs_f64(rate.recip()));
+        let pace = every
+            .ok()
+            .map(|every| (every, Box::pin(tokio::time::sleep(every))));
+        let mut response = Response::new(Script {
+            frames: frames.into_iter().map(Bytes::from).collect(),
+            end,
+            yielded: false,
+            pace,
+        });
+        *response.status_mut() = match model {
+            "busy" => StatusCode::TOO_MANY_REQUESTS,
+            "broken" => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::OK,
         };
-        let frames = frames.into_iter().map(Bytes::from).collect();
-        let kind = if stream {
-            "text/event-stream"
+        let streams = stream && response.status() == StatusCode::OK;
+        let kind = if streams {
+            shapes::media_type(dialect)
         } else {
             "application/json"
         };
-        let mut response = Response::new(Script {
-            frames,
-            end,
-            yielded: false,
-        });
-        response
-            .headers_mut()
-            .insert("content-type", kind.parse().unwrap());
+        let headers = response.headers_mut();
+        headers.insert("content-type", kind.parse().unwrap());
+        if model == "busy" {
+            headers.insert("retry-after", "7".parse().unwrap());
+        }
         response
     }
 }
 
-fn openai_whole(model: &str, text: &str) -> Value {
-    json!({ "id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000,
-        "model": model,
-        "choices": [{ "index": 0, "finish_reason": "stop",
-            "message": { "role": "assistant", "content": text } }],
-        "usage": { "prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21 } })
-}
-
-fn openai_stream(model: &str, text: &str, end: End) -> Vec<String> {
-    let chunk = |delta: Value, finish: Value| {
-        let chunk = json!({ "id": "chatcmpl-1", "object": "chat.completion.chunk",
-            "created": 1_700_000_000, "model": model,
-            "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] });
-        format!("data: {chunk}\n\n")
+fn frames(dialect: Shape, model: &str, stream: bool) -> Vec<String> {
+    let text = match model {
+        "card" => "The card on file is 4539 5787 6362 1486 and it is valid until next year.",
+        "key" => "Sure, here it is: AKIAQ3EGXKZ7WLP5TVRN and that is all of it.",
+        "story" => STORY,
+        "long" => &STORY.repeat(12),
+        "busy" | "broken" => {
+            return vec![json!({ "error": { "message": model, "type": model } }).to_string()];
+        }
+        _ => "The capital of France is Paris. It lies on the Seine.",
     };
-    let mut frames = vec![chunk(
-        json!({ "role": "assistant", "content": "" }),
-        Value::Null,
-    )];
-    frames.extend(pieces(text, end).map(|piece| chunk(json!({ "content": piece }), Value::Null)));
-    if end == End::Whole {
-        frames.push(chunk(json!({}), json!("stop")));
-        frames.push("data: [DONE]\n\n".to_owned());
+    if !stream {
+        return vec![shapes::whole(dialect, model, text).to_string()];
+    }
+    let mut frames = shapes::stream(dialect, model, text);
+    match model {
+        "cut" | "silent" => frames.truncate(frames.len() / 2),
+        "garbled" => {
+            frames.truncate(frames.len() / 2);
+            frames.push("data: {\"this is\": no JSON\n\n".to_owned());
+        }
+        "fault" => {
+            frames.truncate(frames.len() / 2);
+            frames.push(shapes::error(dialect));
+        }
+        _ => {}
     }
     frames
 }
 
-fn anthropic_whole(model: &str, text: &str) -> Value {
-    json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": model,
-        "content": [{ "type": "text", "text": text }], "stop_reason": "end_turn",
-        "stop_sequence": null, "usage": { "input_tokens": 9, "output_tokens": 12 } })
-}
-
-fn anthropic_stream(model: &str, text: &str, end: End) -> Vec<String> {
-    let event = |data: Value| {
-        format!(
-            "event: {}\ndata: {data}\n\n",
-            data["type"].as_str().unwrap()
-        )
-    };
-    let mut opening = anthropic_whole(model, "");
-    opening["content"] = json!([]);
-    opening["stop_reason"] = Value::Null;
-    let mut frames = vec![
-        event(json!({ "type": "message_start", "message": opening })),
-        event(json!({ "type": "content_block_start", "index": 0,
-            "content_block": { "type": "text", "text": "" } })),
-    ];
-    frames.extend(pieces(text, end).map(|piece| {
-        event(json!({ "type": "content_block_delta", "index": 0,
-            "delta": { "type": "text_delta", "text": piece } }))
-    }));
-    if end == End::Whole {
-        frames.push(event(json!({ "type": "content_block_stop", "index": 0 })));
-        frames.push(event(
-            json!({ "type": "message_delta", "usage": { "output_tokens": 12 },
-            "delta": { "stop_reason": "end_turn", "stop_sequence": null } }),
-        ));
-        frames.push(event(json!({ "type": "message_stop" })));
-    }
-    frames
-}
-
-/// Pieces of five characters; half of them when the stream is to be cut.
-fn pieces(text: &str, end: End) -> impl Iterator<Item = String> {
-    let characters: Vec<char> = text.chars().collect();
-    let until = if end == End::Cut {
-        characters.len() / 2
-    } else {
-        characters.len()
-    };
-    let pieces = characters[..until]
-        .chunks(5)
-        .map(|piece| piece.iter().collect());
-    pieces.collect::<Vec<String>>().into_iter()
-}
+const STORY: &str = "A slow river runs past the old mill, and in spring the meadows on both sides \
+    are under water for some weeks. The people of the village keep their boats tied to the trees \
+    then, and the children learn to row before they learn to read. ";

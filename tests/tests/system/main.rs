@@ -9,4 +9,6 @@ mod clients;
 mod crash;
 mod demo;
 mod harness;
+mod pacing;
+mod soak;
 mod tamper;

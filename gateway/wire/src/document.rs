@@ -156,14 +156,13 @@ impl Gathering {
         path: &str,
         text: impl FnOnce(&mut Reach) -> String,
     ) -> (usize, usize, usize) {
-        let channel = match self.joined.get(path) {
-            Some((channel, _)) => *channel,
-            None => {
-                let channel = self.open(String::new());
-                let reach = Reach::default();
-                self.joined.insert(path.to_owned(), (channel, reach));
-                channel
-            }
+        let channel = if let Some((channel, _)) = self.joined.get(path) {
+            *channel
+        } else {
+            let channel = self.open(String::new());
+            let reach = Reach::default();
+            self.joined.insert(path.to_owned(), (channel, reach));
+            channel
         };
         let text = match self.joined.get_mut(path) {
             Some((_, reach)) => text(reach),
@@ -206,13 +205,12 @@ impl Sink for Gathering {
     }
 
     fn key(&mut self, found: Found<'_>) -> Result<(), Infallible> {
-        let channel = match self.keys.get(found.text) {
-            Some(channel) => *channel,
-            None => {
-                let channel = self.open(found.text.to_owned());
-                self.keys.insert(found.text.to_owned(), channel);
-                channel
-            }
+        let channel = if let Some(channel) = self.keys.get(found.text) {
+            *channel
+        } else {
+            let channel = self.open(found.text.to_owned());
+            self.keys.insert(found.text.to_owned(), channel);
+            channel
         };
         self.slot(found.place, found.view, channel, (0, found.text.len()));
         Ok(())

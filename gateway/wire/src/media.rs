@@ -124,13 +124,12 @@ impl Spot<'_> {
             (Some("image_url"), "url") | (_, "image_url") => "image",
             (Some("audio_url"), "url") | (_, "audio_url") => "audio",
             (Some("video_url"), "url") | (_, "video_url") => "video",
-            (_, "file_url") => "file",
             (Some("source"), "url") if self.sibling("type") == Some("url") => "remote",
             (Some("fileData" | "file_data"), "fileUri" | "file_uri") => self
                 .sibling("mimeType")
                 .or(self.sibling("mime_type"))
                 .unwrap_or("remote"),
-            (Some("file" | "source"), "file_id") => "file",
+            (_, "file_url") | (Some("file" | "source"), "file_id") => "file",
             (_, "file_id")
                 if matches!(
                     self.sibling("type"),

@@ -1,12 +1,11 @@
 //! What a caller is told, whole and in the middle of a stream.
 
 use countersign_wire::{
-    Dialect, Frame, Framing, Limits, Refusal, RefusalKind, StreamReader, decision_comment,
-    refusal_body,
+    Dialect, Frame, Framing, Refusal, RefusalKind, decision_comment, refusal_body,
 };
 use serde_json::{Value, json};
 
-use crate::recordings::{ALL, ANTHROPIC, OPENAI, blocked, events};
+use crate::recordings::{ALL, ANTHROPIC, OPENAI, blocked, decode, events, reader};
 
 fn body(dialect: Dialect, kind: RefusalKind) -> Value {
     serde_json::from_slice(&refusal_body(dialect, &Refusal { kind, ..blocked() })).unwrap()
@@ -85,9 +84,15 @@ fn a_decision_comment_is_one_comment_whatever_it_is_given() {
 }
 
 /// Reads a recording, releases its first `count` frames, and blocks.
-fn block_after(dialect: Dialect, recording: &str, count: usize) -> Vec<(Option<String>, Value)> {
-    let mut reader = StreamReader::new(dialect, Framing::Sse, &Limits::default());
-    let frames: Vec<Frame> = events([recording.as_bytes()])
+pub(crate) fn block_after(
+    dialect: Dialect,
+    framing: Framing,
+    recording: &str,
+    count: usize,
+) -> Vec<(Option<String>, Value)> {
+    let mut reader = reader(dialect, framing);
+    let frames: Vec<Frame> = decode(framing, [recording.as_bytes()])
+        .unwrap()
         .into_iter()
         .map(|e| reader.read(e).unwrap())
         .collect();
@@ -95,13 +100,18 @@ fn block_after(dialect: Dialect, recording: &str, count: usize) -> Vec<(Option<S
         reader.released(frame);
     }
     let bytes = reader.block_frames(&blocked());
-    let parsed = events([bytes.as_slice()]);
-    assert!(parsed.iter().all(|e| e.raw.ends_with(b"\n\n")));
-    let mut again = StreamReader::new(dialect, Framing::Sse, &Limits::default());
+    let parsed = decode(framing, [bytes.as_slice()]).unwrap();
+    let end: &[u8] = if framing == Framing::Sse {
+        b"\n\n"
+    } else {
+        b"\n"
+    };
+    assert!(parsed.iter().all(|e| e.raw.ends_with(end)));
+    let mut again = self::reader(dialect, framing);
     for event in parsed.clone() {
         assert!(again.read(event).is_ok(), "our own frames are strict");
     }
-    assert!(again.saw_terminal() || dialect == Dialect::Raw);
+    assert!(again.is_complete_at_end());
     let value = |data: &str| serde_json::from_str(data).unwrap_or_else(|_| json!(data));
     parsed
         .into_iter()
@@ -111,7 +121,7 @@ fn block_after(dialect: Dialect, recording: &str, count: usize) -> Vec<(Option<S
 
 #[test]
 fn a_blocked_openai_stream_finishes_each_open_choice_then_is_done() {
-    let frames = block_after(Dialect::OpenAiChat, OPENAI, 5);
+    let frames = block_after(Dialect::OpenAiChat, Framing::Sse, OPENAI, 5);
     assert!(
         frames.iter().all(|(event, _)| event.is_none()),
         "no named event on this dialect"
@@ -140,7 +150,7 @@ fn a_blocked_openai_stream_finishes_each_open_choice_then_is_done() {
 #[test]
 fn a_choice_that_the_caller_saw_finish_stays_finished_unless_all_did() {
     let indexes = |count: usize| -> Vec<u64> {
-        let frames = block_after(Dialect::OpenAiChat, OPENAI, count);
+        let frames = block_after(Dialect::OpenAiChat, Framing::Sse, OPENAI, count);
         frames
             .iter()
             .filter_map(|(_, f)| f["choices"][0]["index"].as_u64())
@@ -168,7 +178,7 @@ fn a_blocked_anthropic_stream_closes_what_is_open_then_stops_with_a_refusal() {
             })
             .collect()
     };
-    let open = block_after(Dialect::AnthropicMessages, ANTHROPIC, 4);
+    let open = block_after(Dialect::AnthropicMessages, Framing::Sse, ANTHROPIC, 4);
     assert_eq!(
         names(&open),
         ["content_block_stop", "message_delta", "message_stop"]
@@ -180,10 +190,10 @@ fn a_blocked_anthropic_stream_closes_what_is_open_then_stops_with_a_refusal() {
         "usage": { "output_tokens": 89 } });
     assert_eq!(open[1].1, expected);
 
-    let closed = block_after(Dialect::AnthropicMessages, ANTHROPIC, 7);
+    let closed = block_after(Dialect::AnthropicMessages, Framing::Sse, ANTHROPIC, 7);
     assert_eq!(names(&closed), ["message_delta", "message_stop"]);
 
-    let nothing = block_after(Dialect::AnthropicMessages, ANTHROPIC, 0);
+    let nothing = block_after(Dialect::AnthropicMessages, Framing::Sse, ANTHROPIC, 0);
     assert_eq!(
         names(&nothing),
         ["message_start", "message_delta", "message_stop"]
@@ -193,16 +203,16 @@ fn a_blocked_anthropic_stream_closes_what_is_open_then_stops_with_a_refusal() {
 
 #[test]
 fn a_blocked_stream_of_another_api_ends_with_the_error() {
-    let frames = block_after(Dialect::Raw, "data: {\"a\":\"b\"}\n\n", 1);
+    let frames = block_after(Dialect::Raw, Framing::Sse, "data: {\"a\":\"b\"}\n\n", 1);
     assert_eq!(frames.len(), 1);
     assert_eq!(frames[0].1, body(Dialect::Raw, blocked().kind));
 }
 
 #[test]
 fn a_block_after_any_number_of_frames_is_well_formed() {
-    for (dialect, recording) in ALL {
-        for count in 0..=events([recording.as_bytes()]).len() {
-            assert!(!block_after(dialect, recording, count).is_empty());
+    for (dialect, framing, recording) in ALL {
+        for count in 0..=decode(framing, [recording.as_bytes()]).unwrap().len() {
+            assert!(!block_after(dialect, framing, recording, count).is_empty());
         }
     }
 }
@@ -210,7 +220,7 @@ fn a_block_after_any_number_of_frames_is_well_formed() {
 #[test]
 fn an_id_that_is_no_identifier_is_not_repeated() {
     let stream = "data: {\"id\":\"call me at 555\",\"model\":\"a b\",\"choices\":[]}\n\n";
-    let frames = block_after(Dialect::OpenAiChat, stream, 1);
+    let frames = block_after(Dialect::OpenAiChat, Framing::Sse, stream, 1);
     assert_eq!(frames[0].1["id"], "chatcmpl-0199-x");
     assert_eq!(frames[0].1["model"], "unknown");
 }

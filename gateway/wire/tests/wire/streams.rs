@@ -6,17 +6,23 @@ use countersign_wire::{
 };
 use serde_json::{Value, json};
 
-use crate::recordings::{ALL, ANTHROPIC, OPENAI, RAW, channels, events, frames};
+use crate::recordings::{
+    ALL, ANTHROPIC, OPENAI, RAW, channels, decode, events, frames, reader, variants,
+};
 use crate::stream_redaction::rewritten;
-use crate::values::string_paths;
-
-pub(crate) fn reader(dialect: Dialect) -> StreamReader {
-    StreamReader::new(dialect, Framing::Sse, &Limits::default())
-}
 
 pub(crate) fn read(dialect: Dialect, stream: &str) -> Result<Vec<Frame>, StreamError> {
-    let mut reader = reader(dialect);
-    events([stream.as_bytes()])
+    read_as(dialect, Framing::Sse, stream)
+}
+
+pub(crate) fn read_as(
+    dialect: Dialect,
+    framing: Framing,
+    stream: &str,
+) -> Result<Vec<Frame>, StreamError> {
+    let mut reader = reader(dialect, framing);
+    decode(framing, [stream.as_bytes()])
+        .unwrap()
         .into_iter()
         .map(|event| reader.read(event))
         .collect()
@@ -24,7 +30,7 @@ pub(crate) fn read(dialect: Dialect, stream: &str) -> Result<Vec<Frame>, StreamE
 
 #[test]
 fn text_of_an_openai_stream_is_joined_per_choice_and_kind() {
-    let (frames, reader) = frames(Dialect::OpenAiChat, OPENAI);
+    let (frames, reader) = frames(Dialect::OpenAiChat, Framing::Sse, OPENAI);
     let texts = channels(&frames);
     for expected in [
         "My card is 4111 1111 1111 1111, keep it.",
@@ -58,7 +64,7 @@ fn text_of_an_openai_stream_is_joined_per_choice_and_kind() {
 
 #[test]
 fn text_of_an_anthropic_stream_is_joined_per_block_and_kind() {
-    let (frames, reader) = frames(Dialect::AnthropicMessages, ANTHROPIC);
+    let (frames, reader) = frames(Dialect::AnthropicMessages, Framing::Sse, ANTHROPIC);
     let texts = channels(&frames);
     for expected in [
         "The card is 4111 1111 1111 1111 — noted",
@@ -85,7 +91,7 @@ fn text_of_an_anthropic_stream_is_joined_per_block_and_kind() {
 
 #[test]
 fn text_of_any_other_stream_is_joined_per_place_and_plain_text_is_text() {
-    let (frames, reader) = frames(Dialect::Raw, RAW);
+    let (frames, reader) = frames(Dialect::Raw, Framing::Sse, RAW);
     let texts = channels(&frames);
     assert!(
         texts.iter().any(|t| t == "The card is 4111 1111 1111 1111"),
@@ -106,45 +112,22 @@ fn text_of_any_other_stream_is_joined_per_place_and_plain_text_is_text() {
 }
 
 #[test]
-fn frames_carry_the_bytes_of_the_stream() {
-    for (dialect, recording) in ALL {
-        let (frames, _) = frames(dialect, recording);
-        let bytes: Vec<u8> = frames.iter().flat_map(|f| f.bytes().to_vec()).collect();
-        assert_eq!(bytes, recording.as_bytes());
-        assert_eq!(rewritten(&frames, &[]), recording);
-    }
-}
-
-#[test]
-fn a_canary_in_any_string_of_any_event_is_seen() {
-    for (dialect, recording) in ALL {
-        let events = events([recording.as_bytes()]);
-        let mut tried = 0;
-        for (nth, event) in events.iter().enumerate() {
-            let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
-                continue;
-            };
-            let mut paths = Vec::new();
-            string_paths(&data, "", &mut paths);
-            for path in paths {
-                let mut data = data.clone();
-                let old = data.pointer(&path).unwrap().as_str().unwrap().to_owned();
-                *data.pointer_mut(&path).unwrap() = format!("{old} the canary sings").into();
-                let mut events = events.clone();
-                events[nth].data = data.to_string();
-                let mut reader = reader(dialect);
-                let frames: Vec<_> = events
-                    .into_iter()
-                    .map(|event| reader.read(event).unwrap())
-                    .collect();
-                let seen = channels(&frames)
-                    .iter()
-                    .any(|t| t.contains("the canary sings"));
-                assert!(seen, "{dialect:?} event {nth} {path}");
-                tried += 1;
-            }
+fn frames_carry_the_bytes_of_the_stream_however_it_is_written() {
+    for (dialect, framing, recording) in ALL {
+        for stream in variants(framing, recording) {
+            let (frames, _) = frames(dialect, framing, &stream);
+            let bytes: Vec<u8> = frames.iter().flat_map(|f| f.bytes().to_vec()).collect();
+            let bytes = String::from_utf8(bytes).unwrap();
+            // Blank lines after the terminal event stay out; an event without its end gets one.
+            let left_out = stream.strip_prefix(&bytes).unwrap_or_default();
+            let added = bytes.strip_prefix(&stream).unwrap_or_default();
+            assert_eq!([&bytes, left_out].concat(), [&stream, added].concat());
+            let over = frames.iter().any(|frame| frame.terminal);
+            assert!(left_out.trim().is_empty() && (left_out.is_empty() || over));
+            let open = framing == Framing::Sse || !stream.ends_with('\n');
+            assert!(added.trim().is_empty() && (added.is_empty() || open && !over));
+            assert_eq!(rewritten(&frames, &[]), bytes);
         }
-        assert!(tried > 10, "{dialect:?}: {tried}");
     }
 }
 
@@ -159,7 +142,7 @@ fn a_canary_in_a_comment_id_name_or_unknown_key_is_seen() {
         "data: {\"the canary sings\":1}\n\n",
         "data: {\"a\":{\"the canary sings\":[]}}\n\n",
     ] {
-        for (dialect, _) in ALL {
+        for (dialect, ..) in ALL {
             let frames = read(dialect, stream).unwrap();
             let texts = channels(&frames);
             assert!(
@@ -222,7 +205,7 @@ fn an_error_of_the_upstream_ends_the_stream_and_is_text() {
         ),
     ];
     for (dialect, stream) in table {
-        let (frames, reader) = frames(dialect, stream);
+        let (frames, reader) = frames(dialect, Framing::Sse, stream);
         assert!(frames[0].terminal && reader.finish_reason() == Some("error"));
         assert!(channels(&frames).iter().any(|t| t.contains("boom")));
     }

@@ -32,3 +32,43 @@ pub(crate) fn collect_strings(value: &Value, out: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// Paths of all arrays of bytes that spell a text.
+pub(crate) fn byte_paths(value: &Value, path: &str, out: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                byte_paths(item, &format!("{path}/{i}"), out);
+            }
+        }
+        Value::Object(members) => {
+            for (key, member) in members {
+                let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+                if key == "bytes" && member.as_array().is_some_and(|items| !items.is_empty()) {
+                    out.push(path);
+                } else {
+                    byte_paths(member, &path, out);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Paths of all objects.
+pub(crate) fn object_paths(value: &Value, path: &str, out: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                object_paths(item, &format!("{path}/{i}"), out);
+            }
+        }
+        Value::Object(members) => {
+            out.push(path.to_owned());
+            for (key, member) in members {
+                object_paths(member, &format!("{path}/{key}"), out);
+            }
+        }
+        _ => {}
+    }
+}

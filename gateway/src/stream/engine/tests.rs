@@ -10,7 +10,7 @@ use std::sync::Arc;
 use countersign_classifiers::PatternDetector;
 use countersign_wire::{Dialect, Framing};
 
-use self::judge::{Outcome, carry, whole};
+use self::judge::{Outcome, carry, framing, whole};
 use super::{Engine, Step, StreamFault};
 use crate::limits::Limits;
 use crate::route::StreamMode;
@@ -39,7 +39,7 @@ fn chat(texts: &[&str]) -> Vec<u8> {
 }
 
 fn carried(mode: StreamMode, bytes: &[u8]) -> Outcome {
-    carry(Dialect::OpenAiChat, mode, [bytes])
+    carry((Dialect::OpenAiChat, Framing::Sse), mode, [bytes])
 }
 
 /// Judges as harmless whatever is asked; gives the lengths of what was judged, and what left.
@@ -68,7 +68,7 @@ fn a_harmless_stream_leaves_byte_for_byte_in_every_mode() {
     ] {
         for dialect in DIALECTS {
             let stream = whole(dialect, &texts);
-            let outcome = carry(dialect, mode, [stream.as_slice()]);
+            let outcome = carry((dialect, framing(dialect)), mode, [stream.as_slice()]);
             assert!(!outcome.denied, "{mode:?}");
             assert_eq!(outcome.released, stream, "{mode:?}");
         }

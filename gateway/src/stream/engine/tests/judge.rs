@@ -12,6 +12,9 @@ use super::super::{Engine, Step};
 use crate::limits::Limits;
 use crate::route::StreamMode;
 
+/// A dialect and the framing it streams in.
+pub(super) type Kind = (Dialect, Framing);
+
 /// What came of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Outcome {
@@ -62,27 +65,22 @@ fn verdict(stride: &Stride) -> Verdict {
 
 /// Carries a stream that arrives in `chunks` to its end.
 pub(super) fn carry<'c>(
-    dialect: Dialect,
+    kind: Kind,
     mode: StreamMode,
     chunks: impl IntoIterator<Item = &'c [u8]>,
 ) -> Outcome {
-    carry_with_glances(dialect, mode, chunks, |_| false)
+    carry_with_glances(kind, mode, chunks, |_| false)
 }
 
 /// The same with a glance after the chunks that `glances` names.
 pub(super) fn carry_with_glances<'c>(
-    dialect: Dialect,
+    kind: Kind,
     mode: StreamMode,
     chunks: impl IntoIterator<Item = &'c [u8]>,
     glances: impl Fn(usize) -> bool,
 ) -> Outcome {
     static PATTERNS: LazyLock<Arc<PatternDetector>> = LazyLock::new(Arc::default);
-    let mut engine = Engine::new(
-        (dialect, framing(dialect)),
-        mode,
-        Arc::clone(&PATTERNS),
-        &Limits::default(),
-    );
+    let mut engine = Engine::new(kind, mode, Arc::clone(&PATTERNS), &Limits::default());
     let mut outcome = Outcome::default();
     let mut ended = false;
     for (index, chunk) in chunks.into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! A number or a credential that arrives in pieces: not one of its characters leaves.
 
 use super::DIALECTS;
-use super::judge::{answer, carry, carry_with_glances, whole};
+use super::judge::{answer, carry, carry_with_glances, framing, whole};
 use crate::route::StreamMode;
 
 const BEFORE: &str = "please write down what comes next and keep it well: ";
@@ -28,10 +28,19 @@ fn a_secret_split_at_any_place_never_leaves() {
                 let pieces = [BEFORE, &secret[..at], &secret[at..], AFTER, AFTER, AFTER];
                 let stream = whole(dialect, &pieces);
                 let what = format!("{} cut at {at}", dialect.name());
-                let outcome = carry(dialect, StreamMode::Hold, [stream.as_slice()]);
+                let outcome = carry(
+                    (dialect, framing(dialect)),
+                    StreamMode::Hold,
+                    [stream.as_slice()],
+                );
                 assert_nothing_of(secret, &outcome.released, &what);
                 let each_byte = stream.chunks(1);
-                let outcome = carry_with_glances(dialect, StreamMode::Hold, each_byte, |_| true);
+                let outcome = carry_with_glances(
+                    (dialect, framing(dialect)),
+                    StreamMode::Hold,
+                    each_byte,
+                    |_| true,
+                );
                 assert_nothing_of(secret, &outcome.released, &what);
             }
         }
@@ -48,7 +57,12 @@ fn a_secret_that_comes_letter_by_letter_never_leaves() {
             pieces.extend([AFTER, AFTER, AFTER]);
             let stream = whole(dialect, &pieces);
             let each_line = stream.split_inclusive(|byte| *byte == b'\n');
-            let outcome = carry_with_glances(dialect, StreamMode::Hold, each_line, |_| true);
+            let outcome = carry_with_glances(
+                (dialect, framing(dialect)),
+                StreamMode::Hold,
+                each_line,
+                |_| true,
+            );
             assert_nothing_of(secret, &outcome.released, dialect.name());
             let text = String::from_utf8_lossy(&outcome.released);
             assert!(outcome.denied || text.contains("redacted:"), "{secret}");

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use countersign_record::{Committer, Salt};
-use countersign_wire::Dialect;
+use countersign_wire::{Dialect, Framing};
 
-use super::judge::{Outcome, carry, carry_with_glances, whole};
+use super::judge::{Kind, Outcome, carry, carry_with_glances, framing, whole};
 use super::{DIALECTS, PROSE};
 use crate::route::StreamMode;
 
@@ -53,19 +53,31 @@ fn digests(received: &[u8], outcome: &Outcome) -> [String; 3] {
 }
 
 /// Recordings in the shape that upstreams send, and streams that redact and deny.
-fn streams() -> Vec<(String, Dialect, Vec<u8>)> {
+fn streams() -> Vec<(String, Kind, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire/tests/wire/recordings");
     let mut streams = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let known = |prefix: &str| name.starts_with(prefix);
-        let dialect = match () {
-            () if known("openai.") => Dialect::OpenAiChat,
-            () if known("anthropic.") => Dialect::AnthropicMessages,
-            () if known("raw.") => Dialect::Raw,
-            () => panic!("{name}: of which dialect?"),
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let dialect = match stem {
+            "openai" | "openai_logprobs" => Dialect::OpenAiChat,
+            "openai_completions" => Dialect::OpenAiCompletions,
+            "openai_responses" => Dialect::OpenAiResponses,
+            "anthropic" => Dialect::AnthropicMessages,
+            "gemini" => Dialect::Gemini,
+            "ollama_chat" => Dialect::OllamaChat,
+            "ollama_generate" => Dialect::OllamaGenerate,
+            "kserve_generate" => Dialect::KserveV2,
+            "raw" => Dialect::Raw,
+            _ => panic!("{name}: of which dialect?"),
         };
+        let framing = if name.ends_with(".sse") {
+            Framing::Sse
+        } else {
+            Framing::Lines
+        };
+        let dialect = (dialect, framing);
         streams.push((name, dialect, std::fs::read(&path).unwrap()));
     }
     let redacted = [
@@ -81,12 +93,10 @@ fn streams() -> Vec<(String, Dialect, Vec<u8>)> {
     let denied = [PROSE, PROSE, "It is AKIAQ3EG", "XKZ7WLP5TVRN", ". ", PROSE];
     for dialect in DIALECTS {
         let name = dialect.name();
-        streams.push((
-            format!("{name} redacted"),
-            dialect,
-            whole(dialect, &redacted),
-        ));
-        streams.push((format!("{name} denied"), dialect, whole(dialect, &denied)));
+        let kind = (dialect, framing(dialect));
+        let stream = whole(dialect, &redacted);
+        streams.push((format!("{name} redacted"), kind, stream));
+        streams.push((format!("{name} denied"), kind, whole(dialect, &denied)));
     }
     streams
 }

@@ -61,11 +61,22 @@ fn next_run(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Characters of both base64 alphabets; hexadecimal digits are among them.
 fn is_symbol(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || is_mark(byte)
+    SYMBOLS.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
+/// Every byte of every text is looked up here.
+const SYMBOLS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || is_mark(byte);
+        byte += 1;
+    }
+    table
+};
+
 /// Those that also part words and path segments.
-fn is_mark(byte: u8) -> bool {
+const fn is_mark(byte: u8) -> bool {
     matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
@@ -138,10 +149,9 @@ impl Run {
             let length = symbols(bytes, at);
             let end = at + length;
             lines.push(at..end);
-            let goes_on = length >= 4
-                && length.is_multiple_of(4)
-                && bytes.get(at..end).is_some_and(could_be_base64);
-            match line_break(bytes, end).filter(|_| goes_on) {
+            let goes_on = length >= 4 && length.is_multiple_of(4);
+            let is_text = || bytes.get(at..end).is_some_and(could_be_base64);
+            match line_break(bytes, end).filter(|_| goes_on && is_text()) {
                 Some(next) if next == bytes.len() || symbols(bytes, next) > 0 => {
                     if next == bytes.len() {
                         return Self::of_lines(lines, next);

@@ -60,7 +60,7 @@ pub(super) fn undo(source: &str, budget: usize) -> Result<Step, OverBudget> {
     let mut at = 0;
     while let Some(offset) = bytes
         .get(at..)
-        .and_then(|rest| rest.iter().position(|b| matches!(b, b'%' | b'&' | b'\\')))
+        .and_then(|rest| memchr::memchr3(b'%', b'&', b'\\', rest))
     {
         at += offset;
         match parse(bytes, at) {

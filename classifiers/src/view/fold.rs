@@ -3,6 +3,8 @@
 //! What is ASCII stays as it is, so nothing that follows can change it. Typographic signs (`™`,
 //! `…`, `½`, full-width commas of Chinese) stay too unless they stand where letters and digits do.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization;
 
 use super::Step;
@@ -77,7 +79,7 @@ fn drop_strangers(
 
 /// What `c` becomes between its neighbours; `None` when it stays.
 fn folded(c: char, left: Option<char>, right: Option<char>) -> Option<String> {
-    if c.is_ascii() || right == Some('\u{fe0f}') || SIGNS.contains(&c) {
+    if c.is_ascii() || is_own_form(c) || right == Some('\u{fe0f}') || SIGNS.contains(&c) {
         return None;
     }
     if is_script_digit(c) {
@@ -87,9 +89,6 @@ fn folded(c: char, left: Option<char>, right: Option<char>) -> Option<String> {
     let folded = compatible(c);
     let mut chars = folded.chars();
     let (first, second) = (chars.next()?, chars.next());
-    if second.is_none() && first == c {
-        return None;
-    }
     if folded.chars().any(|c| c.is_ascii_alphanumeric()) || is_compatibility_letter(c) {
         return Some(folded);
     }
@@ -97,6 +96,22 @@ fn folded(c: char, left: Option<char>, right: Option<char>) -> Option<String> {
     let is_native = matches!(c, '\u{a0}' | '\u{202f}' | '\u{2009}');
     let joins = is_alphanumeric(left) && is_alphanumeric(right);
     (second.is_none() && first.is_ascii() && !is_native && joins).then_some(folded)
+}
+
+/// Whether `c` is its own compatible form. Known by heart for the common scripts.
+fn is_own_form(c: char) -> bool {
+    const KNOWN: u32 = 0x3400;
+    static OWN_FORMS: LazyLock<Vec<bool>> = LazyLock::new(|| {
+        let of = |value| char::from_u32(value).is_some_and(|c| compatible(c).chars().eq([c]));
+        (0..KNOWN).map(of).collect()
+    });
+    let value = u32::from(c);
+    match value {
+        0..KNOWN => OWN_FORMS.get(value as usize).copied().unwrap_or(false),
+        // Han characters and Hangul syllables.
+        KNOWN..=0x9fff | 0xac00..=0xd7a3 => true,
+        _ => compatible(c).chars().eq([c]),
+    }
 }
 
 fn compatible(c: char) -> String {
@@ -131,12 +146,7 @@ fn is_compatibility_letter(c: char) -> bool {
 fn settled(source: &str) -> usize {
     let seen = source.trim_end_matches(is_invisible);
     match seen.chars().next_back() {
-        Some(c) if !c.is_ascii() && depends_on_next(c) => seen.len() - c.len_utf8(),
+        Some(c) if !is_own_form(c) => seen.len() - c.len_utf8(),
         Some(_) | None => seen.len(),
     }
-}
-
-fn depends_on_next(c: char) -> bool {
-    let folded = compatible(c);
-    folded.strip_prefix(c).is_none_or(|more| !more.is_empty())
 }

@@ -16,8 +16,9 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// Whether `text` is of visible ASCII characters and white space alone.
 pub(super) fn is_plain(text: &str) -> bool {
+    let is_white = |b: u8| matches!(b, b'\t'..=b'\r' | 0x1b);
     text.bytes()
-        .all(|b| b.is_ascii() && !is_invisible(char::from(b)))
+        .all(|b| (0x20..0x7f).contains(&b) || is_white(b))
 }
 
 /// A group of invisible characters and the visible ones beside it.

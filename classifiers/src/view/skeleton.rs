@@ -7,6 +7,7 @@
 //! strokes and dots that zalgo and underlined texts pile on plain characters.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use unicode_normalization::char::{compose, is_combining_mark};
 
@@ -217,6 +218,21 @@ fn kind(c: char, before: Option<char>) -> Kind {
         let is_piled = base.is_some_and(|base| compose(base, c).is_none());
         return Kind::Mark { is_piled };
     }
+    kind_alone(c)
+}
+
+/// The kind of a character that is no mark. Known by heart for Latin, Greek and Cyrillic.
+fn kind_alone(c: char) -> Kind {
+    const KNOWN: u32 = 0x0590;
+    static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+        let of = |value| char::from_u32(value).map_or(Kind::Outside, look_up);
+        (0..KNOWN).map(of).collect()
+    });
+    let known = KINDS.get(u32::from(c) as usize);
+    known.copied().unwrap_or_else(|| look_up(c))
+}
+
+fn look_up(c: char) -> Kind {
     if let Some(digit) = digit_of(c) {
         return Kind::Digit(digit);
     }
@@ -235,10 +251,10 @@ fn kind(c: char, before: Option<char>) -> Kind {
 
 /// Marks of Latin, Greek and Cyrillic, and the general ones; not the key caps of emoji.
 fn is_mark(c: char) -> bool {
-    is_combining_mark(c)
-        && matches!(u32::from(c),
-            0x0300..=0x036f | 0x0483..=0x0489 | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff
-            | 0x20d0..=0x20e2 | 0x20e4..=0x20f0 | 0xfe20..=0xfe2f)
+    let is_in_block = matches!(u32::from(c),
+        0x0300..=0x036f | 0x0483..=0x0489 | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff
+        | 0x20d0..=0x20e2 | 0x20e4..=0x20f0 | 0xfe20..=0xfe2f);
+    is_in_block && is_combining_mark(c)
 }
 
 fn digit_of(c: char) -> Option<char> {
@@ -273,8 +289,9 @@ fn fancy(c: char) -> Option<char> {
 
 /// The one ASCII letter or digit that a letter looks like.
 fn look_alike(c: char) -> Option<char> {
-    let text = c.encode_utf8(&mut [0; 4]).to_owned();
-    let mut prototype = unicode_security::skeleton(&text);
+    let mut encoded = [0; 4];
+    let text: &str = c.encode_utf8(&mut encoded);
+    let mut prototype = unicode_security::skeleton(text);
     let (first, more) = (prototype.next()?, prototype.next());
     // The prototype of a capital I is a small l.
     let plain = if first == 'l' && c.is_uppercase() {

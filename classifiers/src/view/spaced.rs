@@ -83,22 +83,20 @@ pub(super) fn undo(source: &str, budget: usize) -> Result<Step, OverBudget> {
 /// Where the next row could start: a letter or digit that stands alone.
 fn next_start(source: &str, from: usize) -> Option<usize> {
     let bytes = source.as_bytes();
-    let mut inside = from
-        .checked_sub(1)
-        .and_then(|i| bytes.get(i))
-        .is_some_and(|b| is_word(*b));
-    for (offset, byte) in bytes.get(from..)?.iter().enumerate() {
-        let at = from + offset;
-        let was_inside = std::mem::replace(&mut inside, is_word(*byte));
-        if !inside || was_inside {
-            continue;
-        }
+    let before = from.checked_sub(1).and_then(|i| bytes.get(i));
+    let mut was_inside = before.is_some_and(|b| is_word(*b));
+    let mut rest = bytes.get(from..)?.iter().enumerate().peekable();
+    while let Some((offset, byte)) = rest.next() {
+        let is_inside = is_word(*byte);
+        let is_start = is_inside && !was_inside;
+        was_inside = is_inside;
         // The common case, a second letter, is seen without decoding.
-        if byte.is_ascii_alphanumeric() && bytes.get(at + 1).is_some_and(|next| is_word(*next)) {
-            continue;
-        }
-        if unit(source, at, false).is_some() {
-            return Some(at);
+        let is_alone = byte.is_ascii() && !rest.peek().is_some_and(|(_, next)| is_word(**next));
+        if is_start
+            && (is_alone || !byte.is_ascii())
+            && unit(source, from + offset, false).is_some()
+        {
+            return Some(from + offset);
         }
     }
     None

@@ -1,4 +1,9 @@
 //! All detectors over one side of an exchange.
+//!
+//! Every text is read as it stands and in each of its [views](crate::view); what is found in a view
+//! is named where it stands in the original.
+
+mod expansion;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,22 +12,30 @@ use std::time::{Duration, Instant};
 use countersign_record::{DetectorRef, DetectorRun, Evaluation, Score};
 use tokio::task::JoinSet;
 
+use self::expansion::Expansion;
+use crate::view::{self, ViewLimits};
 use crate::{Detector, Inspection, LabelScore, LabelledSpan};
 
 /// How long past the deadline a detector may take to say that the time is over. It keeps what was
 /// found until then; after it the answer is dropped.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// What a detector said, or how it failed to.
+type Answer = Result<Inspection, Evaluation>;
+
 /// Runs detectors side by side.
 #[derive(Debug)]
 pub struct Inspector {
     detectors: Vec<Arc<dyn Detector>>,
+    limits: ViewLimits,
 }
 
 /// What all detectors say of one side of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Assessment {
-    /// One run per detector, in the order in which the inspector has them.
+    /// One run per detector, in the order in which the inspector has them; then, when there is any
+    /// detector, one of `countersign-views`. Its windows are the views that were made beside the
+    /// texts; when a bound kept some from being made it is `Skipped("views_limit")`.
     pub runs: Vec<DetectorRun>,
     /// Every label of every detector.
     pub labels: Vec<LabelScore>,
@@ -33,12 +46,22 @@ pub struct Assessment {
 impl Inspector {
     /// An inspector over these detectors. Without any, every text is assessed as empty.
     pub fn new(detectors: Vec<Arc<dyn Detector>>) -> Self {
-        Self { detectors }
+        Self::with_limits(detectors, ViewLimits::default())
+    }
+
+    /// Like [`Self::new`], with other bounds for the views.
+    pub fn with_limits(detectors: Vec<Arc<dyn Detector>>, limits: ViewLimits) -> Self {
+        Self { detectors, limits }
     }
 
     /// Which detectors, in order.
     pub fn detectors(&self) -> Vec<DetectorRef> {
         self.detectors.iter().map(|d| d.describe()).collect()
+    }
+
+    /// Which version of the views. It is none of the detectors, and scores no label.
+    pub fn views(&self) -> DetectorRef {
+        view::describe()
     }
 
     /// Every label that some detector scores, sorted, without duplicates.
@@ -56,14 +79,34 @@ impl Inspector {
     pub async fn inspect(&self, texts: Arc<[String]>, budget: Duration) -> Assessment {
         let began = Instant::now();
         let deadline = began + budget;
+        if self.detectors.is_empty() {
+            return Assessment::default();
+        }
+        let expansion = Expansion::of(texts, self.limits).await;
+        let answers = self.ask(&expansion.texts, deadline).await;
+        let mut assessment = Assessment::default();
+        for (detector, answer) in self.detectors.iter().zip(answers) {
+            let mut inspection = match answer.unwrap_or(Err(Evaluation::TimedOut)) {
+                Ok(inspection) => inspection,
+                Err(evaluation) => unanswered(detector.as_ref(), evaluation, began.elapsed()),
+            };
+            expansion.bring_home(&mut inspection);
+            assessment.add(inspection);
+        }
+        assessment.runs.push(expansion.run);
+        assessment.spans.sort_by_key(|s| (s.channel, s.span));
+        assessment
+    }
+
+    /// What each detector says of `texts`, in order; `None` of one that overstays.
+    async fn ask(&self, texts: &Arc<[String]>, deadline: Instant) -> Vec<Option<Answer>> {
         let mut running = JoinSet::new();
         let mut index_of = HashMap::new();
         for (index, detector) in self.detectors.iter().enumerate() {
-            let task = running.spawn(detector.inspect(Arc::clone(&texts), deadline));
+            let task = running.spawn(detector.inspect(Arc::clone(texts), deadline));
             index_of.insert(task.id(), index);
         }
-        let mut answers: Vec<Option<Result<Inspection, Evaluation>>> =
-            self.detectors.iter().map(|_| None).collect();
+        let mut answers: Vec<Option<Answer>> = self.detectors.iter().map(|_| None).collect();
         let last_moment = tokio::time::Instant::from_std(deadline + GRACE);
         while let Ok(Some(ended)) =
             tokio::time::timeout_at(last_moment, running.join_next_with_id()).await
@@ -81,15 +124,7 @@ impl Inspector {
                 *slot = Some(answer);
             }
         }
-        let mut assessment = Assessment::default();
-        for (detector, answer) in self.detectors.iter().zip(answers) {
-            assessment.add(match answer.unwrap_or(Err(Evaluation::TimedOut)) {
-                Ok(inspection) => inspection,
-                Err(evaluation) => unanswered(detector.as_ref(), evaluation, began.elapsed()),
-            });
-        }
-        assessment.spans.sort_by_key(|s| (s.channel, s.span));
-        assessment
+        answers
     }
 }
 

@@ -9,6 +9,8 @@
 //!   of a growing text must be held back ([`PatternDetector::live_from`]).
 //! - [`ModelDetector`] drives one or more [`Backend`]s, each on a thread of its own, behind a
 //!   bounded queue.
+//! - [`view`] takes the disguise off a text: full-width letters, invisible characters, look-alikes,
+//!   encodings. Detectors read the views beside the text.
 //! - [`window`] cuts a text of any length into windows that a model can read. Nothing is truncated.
 //!
 //! Scores are integers in parts per million; spans are byte ranges.
@@ -18,6 +20,7 @@ mod detector;
 mod inspector;
 mod model;
 mod pattern;
+pub mod view;
 pub mod window;
 
 pub use backend::{Backend, BackendError, ModelLabel, Window};

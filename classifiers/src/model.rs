@@ -24,7 +24,8 @@ pub struct Limits {
     pub queue: usize,
     /// Windows given to a backend in one call. Deadline and cancellation are looked at in between.
     pub batch: usize,
-    /// Windows of one inspection; more are `Skipped("too_many_windows")`.
+    /// Distinct windows of one inspection; more are `Skipped("too_many_windows")`. Windows that
+    /// read alike are scored once, so that a view costs no more than what differs in it.
     pub windows_max: usize,
 }
 

@@ -86,7 +86,7 @@ async fn detectors_run_side_by_side_and_answer_in_order() {
         .iter()
         .map(|run| run.detector.id.as_str())
         .collect();
-    assert_eq!(ids, ["a", "b", "c", "d"]);
+    assert_eq!(ids, ["a", "b", "c", "d", "countersign-views"]);
     assert_eq!(assessment.not_evaluated(), []);
 }
 

@@ -42,18 +42,11 @@ impl Plan {
     ) -> Result<Self, Evaluation> {
         let mut units: Vec<Unit> = Vec::new();
         let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
-        let mut windows = 0_usize;
         for (channel, text) in job.texts.iter().enumerate() {
             if Instant::now() >= job.deadline {
                 return Err(Evaluation::TimedOut);
             }
             let planned = backend.plan(text).map_err(failed)?;
-            windows = windows.saturating_add(planned.len());
-            if windows > windows_max {
-                return Err(Evaluation::Skipped {
-                    reason: "too_many_windows".to_owned(),
-                });
-            }
             for window in planned {
                 let place = (channel, window.span);
                 let at = *known.entry(window.ids.clone()).or_insert(units.len());
@@ -64,6 +57,11 @@ impl Plan {
                         places: vec![place],
                     }),
                 }
+            }
+            if units.len() > windows_max {
+                return Err(Evaluation::Skipped {
+                    reason: "too_many_windows".to_owned(),
+                });
             }
         }
         Ok(Self { units })

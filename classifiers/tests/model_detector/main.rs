@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod views;
 mod words;
 
 use std::sync::Arc;
@@ -135,7 +136,7 @@ async fn failures_of_a_backend_are_values_and_the_next_inspection_works() {
 async fn too_many_windows_are_refused_before_any_is_scored() {
     let (detector, controls) = detector(limits(4, 8));
     let text = (0..101)
-        .map(|n| n.to_string())
+        .map(|n| "n".repeat(n + 1))
         .collect::<Vec<_>>()
         .join(" ");
     let inspection = inspect(&detector, &[&text]).await;

@@ -117,7 +117,7 @@ impl Engine {
             if self.transcript.is_due() && self.mode != StreamMode::Buffer {
                 let stride = self
                     .transcript
-                    .stride(&|text| self.patterns.live_from(text));
+                    .stride(&|text| self.patterns.live_from_views(text));
                 if !stride.texts.is_empty() {
                     return Ok(Step::Judge(stride));
                 }
@@ -166,7 +166,7 @@ impl Engine {
     /// A look at settled text between strides, for a reader who would wait too long.
     pub(super) fn glance(&self) -> Option<Stride> {
         self.transcript
-            .glance(&|text| self.patterns.live_from(text))
+            .glance(&|text| self.patterns.live_from_views(text))
     }
 
     /// All text, for the last look.

@@ -9,9 +9,11 @@ use countersign_record::{
     Decision, DetectorRun, Effect, Evaluation, Mode, Side, Signal, Usage, Verdict,
 };
 use countersign_wire::Edit;
+use tracing::Instrument;
 
 use crate::limits::Limits;
 use crate::route::{FailMode, Route, Unreadable};
+use crate::trace;
 
 /// Runs the detectors and asks the policy.
 #[derive(Debug, Clone)]
@@ -95,11 +97,13 @@ impl Judge {
         circumstances: &Circumstances,
         limits: &Limits,
     ) -> Judgement {
+        let span = trace::inspect(circumstances.side);
         let assessment = self
             .inspector
             .inspect(Arc::clone(&texts), limits.judge_budget)
+            .instrument(span.clone())
             .await;
-        weigh(route, assessment, circumstances, texts.len())
+        span.in_scope(|| weigh(route, assessment, circumstances, texts.len()))
     }
 }
 
@@ -111,6 +115,7 @@ pub fn weigh(
     channels: usize,
 ) -> Judgement {
     let signals = signals(route, &assessment);
+    trace::evaluated(&assessment.labels, &signals);
     let mut not_evaluated: Vec<String> = assessment
         .not_evaluated()
         .into_iter()

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use http::{Response, response};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::body::Body;
 use crate::exchange::{Exchange, Gateway};
@@ -45,7 +46,7 @@ pub(crate) async fn release(
         head.status,
         (sender, opening),
     );
-    tokio::spawn(pump.run(body));
+    tokio::spawn(pump.run(body).instrument(exchange.trace.span()));
     match opened.await {
         Ok(Opening::Begin) => Ok(answer_with(&head, released, exchange.input_effect)),
         Ok(Opening::Refuse(fault)) => Err(fault),

@@ -123,6 +123,7 @@ impl Pump {
 
     async fn take_in(&mut self, data: &[u8]) -> Result<(), Stop> {
         self.observed.received(data);
+        self.exchange.trace.chunk_arrived();
         let events = self
             .decoder
             .push(data)
@@ -294,7 +295,7 @@ impl Pump {
             Stop::ClientGone => {
                 let judgement = self.last_look().await;
                 if let Err(fault) = self.tell(judgement, Finish::ClientGone, None).await {
-                    tracing::error!(message = fault.message, "a left exchange has no record");
+                    tracing::error!(exchange = %self.exchange.id, fault = fault.message, "a left exchange has no record");
                 }
             }
         }
@@ -434,6 +435,7 @@ impl Pump {
 
     fn observation(&mut self) -> Observed {
         self.exchange.model.served = self.reader.served_model().map(plain_name);
+        self.exchange.stream_arrived(&self.reader);
         let mut observed = self.observed.clone();
         observed.scanned(self.transcript.whole().texts.iter().map(String::as_str));
         observed

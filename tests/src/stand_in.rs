@@ -1,6 +1,6 @@
 //! A stand-in model server on the loopback. The model's name says how it behaves:
 //! `plain`, `hang` (never answers), `cut` (breaks off in mid-stream), `card` (answers with a card
-//! number), `key` (answers with a cloud key).
+//! number), `key` (answers with a cloud key), `echo` (answers with the first message).
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -24,6 +24,7 @@ pub struct StandIn {
     /// Where it listens.
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Value>>>,
+    heads: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +69,7 @@ impl StandIn {
         let stand_in = Self {
             address,
             seen: Arc::default(),
+            heads: Arc::default(),
         };
         let serving = stand_in.clone();
         tokio::spawn(async move {
@@ -97,8 +99,14 @@ impl StandIn {
         self.seen.lock().unwrap().clone()
     }
 
+    /// The headers of the requests that reached it.
+    pub fn heads(&self) -> Vec<HeaderMap> {
+        self.heads.lock().unwrap().clone()
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Script> {
         let anthropic = request.uri().path().ends_with("/messages");
+        self.heads.lock().unwrap().push(request.headers().clone());
         let body = request
             .into_body()
             .collect()
@@ -113,6 +121,7 @@ impl StandIn {
         }
         let text = match model.as_str() {
             "card" => "The card on file is 4539 5787 6362 1486 and it is valid until next year.",
+            "echo" => asked["messages"][0]["content"].as_str().unwrap_or_default(),
             "key" => "Sure, here it is: AKIAQ3EGXKZ7WLP5TVRN and that is all of it.",
             _ => "The capital of France is Paris. It lies on the Seine.",
         };

@@ -28,6 +28,11 @@ const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
+const PROTOCOLS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+];
+const PROTOCOL: &str = "http/protobuf";
 /// In milliseconds.
 const TIMEOUTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
@@ -44,6 +49,10 @@ pub(super) fn exporter() -> anyhow::Result<Option<SdkTracerProvider>> {
     let refused = is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none");
     if !named || refused {
         return Ok(None);
+    }
+    if let Some(other) = set(&PROTOCOLS).filter(|protocol| protocol != PROTOCOL) {
+        let message = format!("OTLP protocol {other:?} is not spoken here, only {PROTOCOL}");
+        return Err(fail(BAD_CONFIG, message));
     }
     let client = Courier::new()?;
     let exporter = SpanExporter::builder()

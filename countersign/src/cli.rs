@@ -17,8 +17,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "Start with `countersign demo`."
 )]
 pub(crate) struct Cli {
+    /// Form of log lines; JSON unless standard error is a terminal
+    #[arg(long, global = true, value_enum, env = "COUNTERSIGN_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
 }
 
 #[derive(Debug, Subcommand)]

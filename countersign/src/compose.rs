@@ -36,6 +36,7 @@ pub(crate) struct Parts {
 pub(crate) struct Detectors {
     pub(crate) inspector: Arc<Inspector>,
     pub(crate) patterns: Arc<PatternDetector>,
+    pub(crate) model: Arc<ModelDetector>,
 }
 
 /// Builds everything that `config` asks for.
@@ -49,6 +50,9 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
     let (signer, verifier) = signer(dir, &config.ledger.origin)?;
     let (ledger, recovery) = ledger(dir, verifier.name(), signer)?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    // Watching must not keep the model's threads alive.
+    let model = Arc::downgrade(&detectors.model);
+    metrics.watch_queue(move || model.upgrade().map_or(0, |model| model.queued()));
     let limits = limits(config);
     let evidence = Evidence::new(ledger.clone(), salts(dir)?, Arc::clone(&metrics));
     let gateway = Arc::new(Gateway {
@@ -161,10 +165,11 @@ pub(crate) fn detectors(
     };
     let backends = backends.map_err(|e| fail(BAD_DATA, format!("model: {e}")))?;
     let model = ModelDetector::start(backends, countersign_classifiers::Limits::default());
-    let all: Vec<Arc<dyn Detector>> = vec![Arc::clone(&patterns) as Arc<dyn Detector>, model];
+    let all: Vec<Arc<dyn Detector>> = vec![Arc::clone(&patterns) as _, Arc::clone(&model) as _];
     Ok(Detectors {
         inspector: Arc::new(Inspector::new(all)),
         patterns,
+        model,
     })
 }
 

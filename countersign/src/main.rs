@@ -21,26 +21,22 @@ mod policies;
 mod report;
 mod serve;
 mod standin;
+mod telemetry;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use telemetry::Telemetry;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging();
-    let result = match cli.command {
-        Command::Demo(args) => demo::run(&args),
-        Command::Serve(args) => serve::run(&args),
-        Command::Classify(args) => classify::run(&args),
-        Command::Verify(args) => inspect::verify(&args),
-        Command::Receipt(args) => inspect::receipt(&args),
-        Command::Keys(command) => keys::run(&command),
-        Command::Policy(command) => policies::run(&command),
-        Command::Report(args) => report::run(&args),
-        Command::Config(command) => config::run(&command),
-    };
+    let serves = matches!(cli.command, Command::Serve(_));
+    let result = Telemetry::start(cli.log_format, serves).and_then(|telemetry| {
+        let result = run(cli.command);
+        telemetry.stop();
+        result
+    });
     match result {
         Ok(code) => code,
         Err(error) => {
@@ -50,18 +46,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// JSON lines when nobody watches, readable lines when somebody does. Never content.
-fn start_logging() {
-    use std::io::IsTerminal;
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("RUST_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("countersign=info,countersign_gateway=info,warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        builder.init();
-    } else {
-        builder.json().init();
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Classify(args) => classify::run(&args),
+        Command::Verify(args) => inspect::verify(&args),
+        Command::Receipt(args) => inspect::receipt(&args),
+        Command::Keys(command) => keys::run(&command),
+        Command::Policy(command) => policies::run(&command),
+        Command::Report(args) => report::run(&args),
+        Command::Config(command) => config::run(&command),
     }
 }

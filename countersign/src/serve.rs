@@ -1,5 +1,6 @@
 //! `serve`: start, tell the ledger, serve, drain.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,19 +32,29 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         // Before anybody can take the gateway for ready: a signal without a handler kills.
         let signals = Signals::listen()?;
         let running = Running::start(&config).await?;
-        eprintln!("countersign: listening on http://{}", running.data);
-        eprintln!("countersign: admin on http://{}", running.admin);
-        eprintln!("countersign: verifier key {}", running.verifier);
-        eprintln!("countersign: point your client here, for example");
-        eprintln!("    export OPENAI_BASE_URL=http://{}/v1", running.data);
-        eprintln!("    export ANTHROPIC_BASE_URL=http://{}", running.data);
+        introduce(&running);
         let Signals { stops, hangup } = signals;
         reload_on_hangup(hangup, args.clone(), Arc::clone(&running.gateway));
         stops.first().await;
-        eprintln!("countersign: draining");
+        tracing::info!("draining");
         running.stop().await?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Tells people what to do next, and programs where the gateway listens.
+fn introduce(running: &Running) {
+    let Running { data, admin, .. } = running;
+    if !std::io::stderr().is_terminal() {
+        let verifier = running.verifier.as_str();
+        return tracing::info!(%data, %admin, verifier, "listening");
+    }
+    eprintln!("countersign: listening on http://{data}");
+    eprintln!("countersign: admin on http://{admin}");
+    eprintln!("countersign: verifier key {}", running.verifier);
+    eprintln!("countersign: point your client here, for example");
+    eprintln!("    export OPENAI_BASE_URL=http://{data}/v1");
+    eprintln!("    export ANTHROPIC_BASE_URL=http://{data}");
 }
 
 /// The runtime of every command that serves.
@@ -216,9 +227,9 @@ fn reload_on_hangup(mut hangup: Signal, args: ServeArgs, gateway: Arc<Gateway>) 
                             tracing::error!(%error, "a reload could not be recorded");
                         }
                     }
-                    eprintln!("countersign: reloaded");
+                    tracing::info!("reloaded");
                 }
-                Err(error) => eprintln!("countersign: not reloaded: {error:#}"),
+                Err(error) => tracing::error!(error = format!("{error:#}"), "not reloaded"),
             }
         }
     });

@@ -6,14 +6,16 @@ use std::time::Instant;
 use countersign_ledger::{AppendError, Ledger, Sequenced};
 use countersign_record::{
     Action, Body, Commitment, Committer, Coverage, Decision, DecisionBody, Delivery, DetectorRun,
-    Effect, Evaluation, Record, RecordId, Salt, Side, Signal, Timeline, Unscanned, Usage, commit,
+    Effect, Record, RecordId, Salt, Side, Signal, Timeline, Unscanned, Usage, commit,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tracing::Instrument;
 
 use crate::clock::{new_record_id, now};
 use crate::exchange::Exchange;
-use crate::metrics::{DecisionLabels, GapLabels, Metrics, ModelLabels, NotEvaluatedLabels};
+use crate::metrics::{DecisionLabels, GapLabels, Metrics};
+use crate::trace;
 
 /// The secret from which commitment salts are derived. Destroying it makes every commitment made
 /// under it meaningless while all proofs still verify.
@@ -221,7 +223,8 @@ impl Evidence {
         observed: Observed,
         finding: Finding,
     ) -> Result<Sequenced, EvidenceFault> {
-        self.count(&finding);
+        self.count(exchange, &observed, &finding);
+        exchange.trace.decided(&finding);
         let id = observed.record;
         let body = DecisionBody {
             exchange: exchange.id,
@@ -248,7 +251,11 @@ impl Evidence {
             vendor_request_id: exchange.vendor_request_id.clone(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        self.append(id, Body::Decision(Box::new(body))).await
+        let append = self.append(id, Body::Decision(Box::new(body)));
+        let told = append.instrument(trace::record()).await;
+        told.inspect_err(
+            |error| tracing::error!(exchange = %exchange.id, %error, "no record, no release"),
+        )
     }
 
     /// Records anything else: genesis, changes, heartbeats, gaps. Durable when it returns.
@@ -275,28 +282,18 @@ impl Evidence {
         Ok(sequenced)
     }
 
-    fn count(&self, finding: &Finding) {
+    fn count(&self, exchange: &Exchange, observed: &Observed, finding: &Finding) {
         let labels = DecisionLabels {
             side: side_name(finding.side),
             effect: effect_name(finding.decision.effect),
             action: action_name(finding.action),
         };
         self.metrics.decisions.get_or_create(&labels).inc();
-        for run in &finding.runs {
-            let model = ModelLabels {
-                model: run.detector.id.clone(),
-            };
-            let seconds = std::time::Duration::from_micros(run.elapsed_us).as_secs_f64();
-            self.metrics
-                .classifier
-                .get_or_create(&model)
-                .observe(seconds);
-            if run.evaluation != Evaluation::Scored {
-                let reason = run.evaluation.reason().unwrap_or_default().to_owned();
-                let detector = run.detector.id.clone();
-                let labels = NotEvaluatedLabels { detector, reason };
-                self.metrics.not_evaluated.get_or_create(&labels).inc();
-            }
+        finding.runs.iter().for_each(|run| self.metrics.ran(run));
+        let unread = observed.unscanned.iter();
+        unread.for_each(|part| self.metrics.unread(part));
+        if let Some(usage) = finding.usage {
+            self.metrics.used(exchange, usage);
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use countersign_classifiers::PatternDetector;
@@ -20,6 +20,7 @@ use http::header::{AUTHORIZATION, UPGRADE};
 use http::{HeaderMap, Request, Response, request};
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::body::{Body, BoxError};
 use crate::clock::{new_exchange_id, now};
@@ -27,10 +28,11 @@ use crate::evidence::{Evidence, EvidenceFault, Finding, Observed, effect_name};
 use crate::intake::{self, Content};
 use crate::judge::{Circumstances, Disposition, Judge, Judgement};
 use crate::limits::Limits;
-use crate::metrics::{Metrics, RequestLabels};
+use crate::metrics::Metrics;
 use crate::permit::Permitted;
 use crate::refusal::{self, Fault};
 use crate::route::{Route, Unreadable};
+use crate::trace::{self, Trace};
 use crate::upstream::{self, Upstream, UpstreamFault};
 
 /// Everything an exchange needs, made once at start.
@@ -77,8 +79,11 @@ pub struct Exchange {
     pub vendor_request_id: Option<String>,
     /// The effect of the input side's decision, for the response header.
     pub input_effect: &'static str,
-    began: Instant,
-    upstream_began: Option<Instant>,
+    /// Its spans and its line in the access log.
+    pub trace: Trace,
+    pub(crate) began: Instant,
+    pub(crate) upstream_began: Option<Instant>,
+    pub(crate) upstream_took: Option<Duration>,
 }
 
 impl Gateway {
@@ -98,12 +103,15 @@ impl Gateway {
         let dialect = Dialect::of_path(head.uri.path());
         let Some(route) = self.route(head.uri.path()) else {
             let fault = Fault::new(RefusalKind::NotFound, "No route serves this path.");
+            trace::unserved(&self.metrics, dialect.name(), fault.kind.status());
             return fault.response(dialect, new_exchange_id(), None);
         };
         let mut exchange = self.open(route, dialect, &head);
         self.metrics.open.inc();
+        let span = exchange.trace.span();
         let response = match Arc::clone(&self)
             .carry(&mut exchange, (head, body), caller_gone)
+            .instrument(span)
             .await
         {
             Ok(response) => response,
@@ -114,7 +122,8 @@ impl Gateway {
             ),
         };
         self.metrics.open.dec();
-        self.count(&exchange, response.status().as_u16());
+        self.metrics.answered(&exchange, response.status().as_u16());
+        exchange.trace.answered(response.status().as_u16());
         self.sign_post(&exchange, response)
     }
 
@@ -161,8 +170,9 @@ impl Gateway {
 
         exchange.times.upstream_sent = Some(now());
         exchange.upstream_began = Some(Instant::now());
+        let span = exchange.trace.ask(exchange, &head.method);
         let answer = tokio::select! {
-            answer = self.upstream.send(permitted) => answer,
+            answer = self.upstream.send(permitted).instrument(span) => answer,
             () = caller_gone.cancelled() => return Err(self.caller_left(exchange).await),
         };
         match answer {
@@ -190,8 +200,10 @@ impl Gateway {
             .headers
             .get(AUTHORIZATION)
             .or_else(|| head.headers.get("x-api-key"));
+        let id = new_exchange_id();
         Exchange {
-            id: new_exchange_id(),
+            id,
+            trace: Trace::begin(id, &route, dialect.name(), head),
             dialect,
             operation: format!(
                 "{} {}",
@@ -212,6 +224,7 @@ impl Gateway {
             input_effect: "not-evaluated",
             began: Instant::now(),
             upstream_began: None,
+            upstream_took: None,
             route,
         }
     }
@@ -332,25 +345,6 @@ impl Gateway {
         }
     }
 
-    fn count(&self, exchange: &Exchange, code: u16) {
-        let (route, dialect) = (exchange.route.name.clone(), exchange.dialect.name());
-        self.metrics
-            .requests
-            .get_or_create(&RequestLabels {
-                route,
-                dialect,
-                code,
-            })
-            .inc();
-        let total = exchange.began.elapsed();
-        let upstream = exchange
-            .upstream_began
-            .map_or(total, |began| began.elapsed());
-        self.metrics
-            .overhead
-            .observe(total.saturating_sub(upstream).as_secs_f64());
-    }
-
     /// Adds our headers to whatever goes back.
     fn sign_post(&self, exchange: &Exchange, mut response: Response<Body>) -> Response<Body> {
         let id = exchange.id.to_string();
@@ -454,9 +448,8 @@ fn redacted(content: &Content, judgement: &Judgement) -> Result<Bytes, Fault> {
     }
 }
 
-/// The record could not be made durable, so nothing may leave.
-pub(crate) fn evidence_fault(fault: &EvidenceFault) -> Fault {
-    tracing::error!(error = %fault, "no record, no release");
+/// The record could not be made durable, so nothing may leave. Why is logged and not told.
+pub(crate) fn evidence_fault(_logged: &EvidenceFault) -> Fault {
     let message = "The decision could not be recorded, so nothing was passed on. Try again later.";
     Fault::new(RefusalKind::EvidenceUnavailable, message)
 }

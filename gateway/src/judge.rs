@@ -9,9 +9,11 @@ use countersign_record::{
     Decision, DetectorRun, Effect, Evaluation, Mode, Score, Side, Signal, Span, Usage, Verdict,
 };
 use countersign_wire::Edit;
+use tracing::Instrument;
 
 use crate::limits::Limits;
 use crate::route::{FailMode, Route, Unreadable};
+use crate::trace;
 
 /// Runs the detectors and asks the policy.
 #[derive(Debug, Clone)]
@@ -104,11 +106,13 @@ impl Judge {
         circumstances: &Circumstances,
         limits: &Limits,
     ) -> Judgement {
+        let span = trace::inspect(circumstances.side);
         let assessment = self
             .inspector
             .inspect(Arc::clone(&texts), limits.judge_budget)
+            .instrument(span.clone())
             .await;
-        weigh(route, assessment, circumstances, texts.len())
+        span.in_scope(|| weigh(route, assessment, circumstances, texts.len()))
     }
 }
 
@@ -120,6 +124,7 @@ pub fn weigh(
     channels: usize,
 ) -> Judgement {
     let signals = signals(route, &assessment, &circumstances.simmering);
+    trace::evaluated(&assessment.labels, &signals);
     let simmering = simmering(route, &assessment);
     let wary = is_wary(&assessment, &signals);
     let mut not_evaluated: Vec<String> = assessment

@@ -15,6 +15,7 @@
 //! | [`release`] | holds, redacts, releases or blocks a plain answer |
 //! | [`stream`] | the same for a stream, frame by frame |
 //! | [`refusal`] | every fault, in the caller's dialect |
+//! | [`trace`] | spans and the access log's line |
 //! | [`admin`] | health, metrics, receipts, the ledger's read API |
 //!
 //! What is *not* here: adapters (sled, candle), files of configuration, the command line. The
@@ -33,6 +34,7 @@ pub mod release;
 pub mod route;
 pub mod server;
 pub mod stream;
+pub mod trace;
 pub mod upstream;
 
 mod body;

@@ -27,6 +27,7 @@ impl Gateway {
         answer: Response<Incoming>,
     ) -> Result<Response<Body>, Fault> {
         exchange.times.first_byte = Some(now());
+        exchange.head_arrived(&self.metrics, answer.status());
         exchange.vendor_request_id = vendor_request_id(answer.headers());
         let (head, body) = answer.into_parts();
         let framing = Framing::of_media_type(&intake::media_type(&head.headers));
@@ -80,6 +81,7 @@ impl Gateway {
                 .await);
         }
         exchange.model.served = content.document().and_then(|d| d.model().map(plain_name));
+        exchange.answer_arrived(content.document());
         let texts: Arc<[String]> = content
             .document()
             .map(|d| d.texts().to_vec())

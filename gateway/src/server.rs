@@ -22,6 +22,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use crate::body::{Body, BoxError};
 use crate::clock::new_exchange_id;
 use crate::exchange::Gateway;
+use crate::metrics::Metrics;
 use crate::refusal::Fault;
 
 /// Serves the data port until `stop` turns true, then drains for at most `limits.drain_max`.
@@ -38,12 +39,16 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, stop: watch::Re
             let (gateway, exchanges) = (Arc::clone(&gateway), exchanges.clone());
             move |request| detached(Arc::clone(&gateway), exchanges.clone(), request)
         }));
+    let metrics = Arc::clone(&gateway.metrics);
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let stack = stack.clone();
+        let metrics = Arc::clone(&metrics);
         let dialect = Dialect::of_path(request.uri().path());
         async move {
             let served = stack.oneshot(request).await;
-            Ok::<_, Infallible>(served.unwrap_or_else(|error| overloaded(dialect, &error)))
+            Ok::<_, Infallible>(
+                served.unwrap_or_else(|error| overloaded(&metrics, dialect, &error)),
+            )
         }
     });
     let limits = gateway.limits.clone();
@@ -78,13 +83,15 @@ async fn detached(
     let _present = caller_gone.clone().drop_guard();
     let task = exchanges.spawn(gateway.exchange(request, caller_gone));
     Ok(task.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "an exchange ended abnormally");
+        // A panic's message may quote what the code was looking at; its place is logged by the hook.
+        let panicked = error.is_panic();
+        tracing::error!(panicked, "an exchange ended abnormally");
         let fault = Fault::new(RefusalKind::Internal, "The gateway failed on this request.");
         fault.response(dialect, new_exchange_id(), None)
     }))
 }
 
-fn overloaded(dialect: Dialect, error: &BoxError) -> Response<Body> {
+fn overloaded(metrics: &Metrics, dialect: Dialect, error: &BoxError) -> Response<Body> {
     let kind = if error.is::<Overloaded>() {
         RefusalKind::Overloaded
     } else {
@@ -94,6 +101,7 @@ fn overloaded(dialect: Dialect, error: &BoxError) -> Response<Body> {
         kind,
         "The gateway serves as many requests as it may. Try again later.",
     );
+    crate::trace::unserved(metrics, dialect.name(), fault.kind.status());
     fault.response(dialect, new_exchange_id(), None)
 }
 

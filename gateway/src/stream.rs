@@ -15,6 +15,7 @@ use countersign_wire::Framing;
 use http::{Response, response};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::body::Body;
 use crate::exchange::{Exchange, Gateway};
@@ -47,7 +48,7 @@ pub(crate) async fn release(
         (head.status, framing),
         (outlet, opening),
     );
-    tokio::spawn(pump.run(body));
+    tokio::spawn(pump.run(body).instrument(exchange.trace.span()));
     match opened.await {
         Ok(Opening::Begin) => Ok(answer_with(&head, released, exchange.input_effect)),
         Ok(Opening::Refuse(fault)) => Err(fault),

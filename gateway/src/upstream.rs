@@ -68,7 +68,8 @@ impl Upstream {
         &self,
         request: Permitted<Request<Bytes>>,
     ) -> Result<Response<Incoming>, UpstreamFault> {
-        let request = request.into_inner().map(Full::new);
+        let mut request = request.into_inner().map(Full::new);
+        crate::trace::propagate(request.headers_mut());
         match tokio::time::timeout(self.head_max, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(UpstreamFault::Unreachable(root_cause(&error))),

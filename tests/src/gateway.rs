@@ -1,7 +1,7 @@
 //! A running `countersign serve`.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,11 @@ pub enum Setup<'a> {
 impl Gateway {
     /// Starts `serve` on free ports and waits until it is ready.
     pub async fn start(setup: Setup<'_>, data: &Path) -> Self {
+        Self::start_with(setup, data, &[]).await
+    }
+
+    /// The same with further environment variables. What it says goes to [`Self::log`].
+    pub async fn start_with(setup: Setup<'_>, data: &Path, environment: &[(&str, &str)]) -> Self {
         let (data_port, admin_port) = (free_port(), free_port());
         let mut command = Command::new(program::countersign());
         command.arg("serve").arg("--data").arg(data);
@@ -50,7 +55,8 @@ impl Gateway {
             Setup::Upstream(url) => command.args(["--upstream", url]),
             Setup::Config(file) => command.arg("--config").arg(file),
         };
-        let log = std::fs::File::create(data.with_extension("serve.log")).unwrap();
+        command.envs(environment.iter().copied());
+        let log = std::fs::File::create(Self::log(data)).unwrap();
         command
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -61,10 +67,13 @@ impl Gateway {
             data_port,
             admin_port,
         };
+        gateway.wait_until_ready(&Self::log(data)).await;
         gateway
-            .wait_until_ready(&data.with_extension("serve.log"))
-            .await;
-        gateway
+    }
+
+    /// The file that holds what the gateway over `data` said.
+    pub fn log(data: &Path) -> PathBuf {
+        data.with_extension("serve.log")
     }
 
     async fn wait_until_ready(&mut self, log: &Path) {

@@ -7,6 +7,7 @@
 #![expect(clippy::panic, reason = "a panic here is a failed test")]
 
 pub mod client;
+pub mod collector;
 pub mod gateway;
 pub mod ledger;
 pub mod machine;

@@ -2,7 +2,7 @@
 //! `plain`, `hang` (never answers), `cut` (breaks off in mid-stream), `silent` (falls silent in
 //! mid-stream), `garbled` (sends what is no event), `fault` (ends with the dialect's error event),
 //! `busy` (429), `broken` (500), `card` (answers with a card number), `key` (answers with a cloud
-//! key), `story` (some fifty tokens), `long` (twelve times as many). `@50` behind it paces a stream at 50 tokens a second.
+//! key), `echo` (answers with the first message), `story` (some fifty tokens), `long` (twelve times as many). `@50` behind it paces a stream at 50 tokens a second.
 //!
 //! It speaks chat completions, responses, Anthropic messages, Gemini and Ollama.
 
@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -34,6 +34,7 @@ pub struct StandIn {
     /// Where it listens.
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Value>>>,
+    heads: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +100,7 @@ impl StandIn {
         let stand_in = Self {
             address,
             seen: Arc::default(),
+            heads: Arc::default(),
         };
         let serving = stand_in.clone();
         tokio::spawn(async move {
@@ -128,13 +130,20 @@ impl StandIn {
         self.seen.lock().unwrap().clone()
     }
 
+    /// The headers of the requests that reached it.
+    pub fn heads(&self) -> Vec<HeaderMap> {
+        self.heads.lock().unwrap().clone()
+    }
+
     /// Forgets the requests that reached it.
     pub fn forget(&self) {
         self.seen.lock().unwrap().clear();
+        self.heads.lock().unwrap().clear();
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Script> {
         let path = request.uri().path().to_owned();
+        self.heads.lock().unwrap().push(request.headers().clone());
         let body = request
             .into_body()
             .collect()
@@ -156,7 +165,7 @@ impl StandIn {
             _ => End::Whole,
         };
         let stream = asked["stream"] == true || path.contains("stream");
-        let frames = frames(dialect, model, stream);
+        let frames = frames(dialect, model, stream, &asked);
         let every = rate
             .parse()
             .map(|rate: f64| Duration::from_secs_f64(rate.recip()));
@@ -189,10 +198,11 @@ impl StandIn {
     }
 }
 
-fn frames(dialect: Shape, model: &str, stream: bool) -> Vec<String> {
+fn frames(dialect: Shape, model: &str, stream: bool, asked: &Value) -> Vec<String> {
     let text = match model {
         "card" => "The card on file is 4539 5787 6362 1486 and it is valid until next year.",
         "key" => "Sure, here it is: AKIAQ3EGXKZ7WLP5TVRN and that is all of it.",
+        "echo" => asked["messages"][0]["content"].as_str().unwrap_or_default(),
         "story" => STORY,
         "long" => &STORY.repeat(12),
         "busy" | "broken" => {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use countersign_classifiers::PatternDetector;
-use countersign_record::{Span, Unscanned, Usage};
+use countersign_record::{Span, Unscanned};
 use countersign_wire::{
     DecodeError, Dialect, Edit, Framing, Refusal, StreamDecoder, StreamError, StreamEvent,
     StreamReader,
@@ -216,14 +216,9 @@ impl Engine {
         self.transcript.unscanned()
     }
 
-    /// Token usage as last stated.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.reader.usage()
-    }
-
-    /// The model that the stream names.
-    pub(super) fn served_model(&self) -> Option<&str> {
-        self.reader.served_model()
+    /// What the stream says of its answer as a whole.
+    pub(super) fn reader(&self) -> &StreamReader {
+        &self.reader
     }
 
     /// A well-formed end of what the caller has seen, in place of the rest.

@@ -120,6 +120,7 @@ impl Pump {
                 Step::Starved => match self.wait(&mut body).await? {
                     Arrival::Bytes(bytes) => {
                         self.observed.received(&bytes);
+                        self.exchange.trace.chunk_arrived();
                         self.engine.feed(&bytes)?;
                     }
                     Arrival::Look => self.glance().await?,
@@ -196,7 +197,7 @@ impl Pump {
             model: self.exchange.model.requested.clone().unwrap_or_default(),
             principal: principal.map(|p| p.as_str().to_owned()),
             bytes: stride.texts.iter().map(|t| t.len() as u64).sum(),
-            usage: self.engine.usage().unwrap_or_default(),
+            usage: self.engine.reader().usage().unwrap_or_default(),
             unread: reasons(self.engine.unscanned()),
             simmering,
         };
@@ -347,7 +348,8 @@ impl Pump {
         let judgement = self.judge(&whole, BTreeSet::new()).await;
         let delivery = (self.status.as_u16(), Finish::ClientGone, 0);
         if let Err(fault) = self.tell(judgement, delivery).await {
-            tracing::error!(message = fault.message, "a left exchange has no record");
+            let (exchange, fault) = (self.exchange.id, fault.message);
+            tracing::error!(%exchange, fault, "a left exchange has no record");
         }
     }
 
@@ -386,7 +388,7 @@ impl Pump {
             decision: judgement.decision,
             action: action_of(disposition),
             delivery: Some(delivery),
-            usage: self.engine.usage(),
+            usage: self.engine.reader().usage(),
         };
         let evidence = &self.gateway.evidence;
         let told = evidence.tell(&self.exchange, observed, finding).await;
@@ -394,7 +396,8 @@ impl Pump {
     }
 
     fn observation(&mut self) -> Observed {
-        self.exchange.model.served = self.engine.served_model().map(plain_name);
+        self.exchange.model.served = self.engine.reader().served_model().map(plain_name);
+        self.exchange.stream_arrived(self.engine.reader());
         let mut observed = self.observed.clone();
         observed.unscanned(self.engine.unscanned().iter().cloned());
         observed.scanned(self.engine.whole().texts.iter().map(String::as_str));

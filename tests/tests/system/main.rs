@@ -12,3 +12,4 @@ mod harness;
 mod pacing;
 mod soak;
 mod tamper;
+mod telemetry;

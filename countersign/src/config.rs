@@ -1,14 +1,21 @@
 //! Configuration: one YAML file, read once, every error with its place.
 
+mod limits;
+mod tls;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use countersign_gateway::route::{FailMode, StreamMode, Unreadable};
+use countersign_gateway::route::{FailMode, StreamMode, Unreadable, Upgrades};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{ConfigCommand, ServeArgs};
 use crate::exit::{BAD_CONFIG, fail};
+
+pub(crate) use limits::LimitsConfig;
+use limits::RouteLimitsConfig;
+pub(crate) use tls::TlsConfig;
 
 /// Name of a ledger nobody named.
 pub(crate) const DEFAULT_ORIGIN: &str = "localhost/countersign";
@@ -26,6 +33,12 @@ pub(crate) struct Config {
     /// Address of the admin port.
     #[serde(default = "default_admin")]
     pub(crate) admin: SocketAddr,
+    /// TLS of the data port; in the clear without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) listen_tls: Option<TlsConfig>,
+    /// TLS of the admin port; in the clear without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_tls: Option<TlsConfig>,
     /// Routes; the first that matches wins.
     pub(crate) routes: Vec<RouteConfig>,
     /// Policy documents; the shipped default policy is always there under the id `default`.
@@ -61,6 +74,12 @@ pub(crate) struct RouteConfig {
     pub(crate) on_not_evaluated: NotEvaluatedConfig,
     #[serde(default)]
     pub(crate) on_unreadable: UnreadableConfig,
+    /// Websockets: refused, or passed with a record that says that nothing was evaluated.
+    #[serde(default)]
+    pub(crate) upgrades: UpgradesConfig,
+    /// Limits of this route alone, in place of the common ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<RouteLimitsConfig>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,6 +94,18 @@ pub(crate) struct UpstreamConfig {
     pub(crate) url: String,
     #[serde(default = "default_vendor")]
     pub(crate) vendor: String,
+    /// The upstream speaks HTTP/2 without being asked, also in the clear.
+    #[serde(default)]
+    pub(crate) http2: bool,
+    /// Authorities of its certificate (PEM), in place of the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Certificate shown to it (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The key of `client_cert` (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -149,6 +180,23 @@ impl From<UnreadableConfig> for Unreadable {
     }
 }
 
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UpgradesConfig {
+    #[default]
+    Refuse,
+    PassUnevaluated,
+}
+
+impl From<UpgradesConfig> for Upgrades {
+    fn from(mode: UpgradesConfig) -> Self {
+        match mode {
+            UpgradesConfig::Refuse => Self::Refuse,
+            UpgradesConfig::PassUnevaluated => Self::PassUnevaluated,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClassifiersConfig {
@@ -191,31 +239,6 @@ impl Default for LedgerConfig {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_field_names, reason = "every bound says that it is one")]
-pub(crate) struct LimitsConfig {
-    /// Largest body in bytes.
-    pub(crate) body_bytes_max: usize,
-    /// Longest silence of an upstream, in seconds.
-    pub(crate) upstream_idle_s_max: u64,
-    /// Longest wait for an upstream's response head, in seconds.
-    pub(crate) upstream_head_s_max: u64,
-    /// Time the detectors have per side or stride, in milliseconds.
-    pub(crate) judge_ms_max: u64,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            body_bytes_max: 32 << 20,
-            upstream_idle_s_max: 120,
-            upstream_head_s_max: 600,
-            judge_ms_max: 30_000,
-        }
-    }
-}
-
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4000))
 }
@@ -252,6 +275,8 @@ impl Config {
         Self {
             listen: default_listen(),
             admin: default_admin(),
+            listen_tls: None,
+            admin_tls: None,
             routes: vec![RouteConfig {
                 name: Some("default".to_owned()),
                 matches: MatchConfig {
@@ -260,12 +285,18 @@ impl Config {
                 upstream: UpstreamConfig {
                     url: url.to_owned(),
                     vendor: vendor.to_owned(),
+                    http2: false,
+                    ca: None,
+                    client_cert: None,
+                    client_key: None,
                 },
                 policy: default_policy(),
                 stream: StreamConfig::default(),
                 evidence: EvidenceConfig::default(),
                 on_not_evaluated: NotEvaluatedConfig::default(),
                 on_unreadable: UnreadableConfig::default(),
+                upgrades: UpgradesConfig::default(),
+                limits: None,
             }],
             policies: Vec::new(),
             classifiers: ClassifiersConfig::default(),
@@ -285,6 +316,22 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new("."));
         for policy in &mut config.policies {
             *policy = base.join(&*policy);
+        }
+        for tls in [&mut config.listen_tls, &mut config.admin_tls]
+            .into_iter()
+            .flatten()
+        {
+            tls.found_from(base);
+        }
+        for upstream in config.routes.iter_mut().map(|route| &mut route.upstream) {
+            let files = [
+                &mut upstream.ca,
+                &mut upstream.client_cert,
+                &mut upstream.client_key,
+            ];
+            for file in files.into_iter().flatten() {
+                *file = base.join(&*file);
+            }
         }
         Ok(config)
     }
@@ -366,6 +413,7 @@ pub(crate) fn run(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
     };
     let config = Config::read(&path)?;
     let routes = crate::compose::routes(&config)?;
+    crate::compose::listeners_tls(&config)?;
     match command {
         ConfigCommand::Check { .. } => {
             println!("{}: ok, {} route(s)", path.display(), routes.len());

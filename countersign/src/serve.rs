@@ -9,6 +9,7 @@ use std::time::Duration;
 use countersign_gateway::admin::{self, Admin};
 use countersign_gateway::evidence::Evidence;
 use countersign_gateway::exchange::Gateway;
+use countersign_gateway::tls::Tls;
 use countersign_gateway::{now, server};
 use countersign_record::{Body, Change, Gap, Genesis, Heartbeat};
 use tokio::net::TcpListener;
@@ -28,13 +29,15 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = Config::effective(args)?;
     runtime()?.block_on(async {
         let running = Running::start(&config).await?;
-        eprintln!("countersign: listening on http://{}", running.data);
-        eprintln!("countersign: admin on http://{}", running.admin);
+        let [data, admin] = running.schemes();
+        eprintln!("countersign: listening on {data}://{}", running.data);
+        eprintln!("countersign: admin on {admin}://{}", running.admin);
         eprintln!("countersign: verifier key {}", running.verifier);
         eprintln!("countersign: point your client here, for example");
-        eprintln!("    export OPENAI_BASE_URL=http://{}/v1", running.data);
-        eprintln!("    export ANTHROPIC_BASE_URL=http://{}", running.data);
-        reload_on_hangup(args.clone(), Arc::clone(&running.gateway));
+        eprintln!("    export OPENAI_BASE_URL={data}://{}/v1", running.data);
+        eprintln!("    export ANTHROPIC_BASE_URL={data}://{}", running.data);
+        let tls = running.tls.clone();
+        reload_on_hangup(args.clone(), Arc::clone(&running.gateway), tls);
         stop_signal().await;
         eprintln!("countersign: draining");
         running.stop().await?;
@@ -57,6 +60,8 @@ pub(crate) struct Running {
     pub(crate) admin: SocketAddr,
     pub(crate) verifier: String,
     pub(crate) gateway: Arc<Gateway>,
+    /// Of the data port and of the admin port.
+    tls: [Option<Arc<Tls>>; 2],
     ledger: countersign_ledger::Ledger,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -69,7 +74,11 @@ impl Running {
         let admin_listener = listener(config.admin).await?;
         let data_address = data.local_addr()?;
         let admin_address = admin_listener.local_addr()?;
-        let parts = compose::parts(config, Some(format!("http://{admin_address}")))?;
+        let tls = compose::listeners_tls(config)?;
+        let [data_tls, admin_tls] = tls.clone();
+        let admin_url = format!("{}://{admin_address}", scheme(admin_tls.as_ref()));
+        descriptors_for(config.limits.connections_max);
+        let parts = compose::parts(config, Some(admin_url))?;
         announce(&parts).await?;
         let Parts {
             gateway,
@@ -83,11 +92,20 @@ impl Running {
             tiles: config.ledger.dir.join("ledger"),
             verifier_key: verifier.to_string(),
         };
-        let tasks = vec![
-            tokio::spawn(server::serve(data, Arc::clone(&gateway), stopped.clone())),
-            tokio::spawn(admin::serve(admin_listener, admin, stopped.clone())),
-            tokio::spawn(beat(Arc::clone(&gateway), stopped)),
+        let serving = server::serve(data, Arc::clone(&gateway), data_tls, stopped.clone());
+        let mut tasks = vec![
+            tokio::spawn(serving),
+            tokio::spawn(admin::serve(
+                admin_listener,
+                admin,
+                admin_tls,
+                stopped.clone(),
+            )),
+            tokio::spawn(beat(Arc::clone(&gateway), stopped.clone())),
         ];
+        for tls in tls.iter().flatten() {
+            tasks.push(tokio::spawn(Arc::clone(tls).watch(stopped.clone())));
+        }
         let verifier = verifier.to_string();
         let (data, admin) = (data_address, admin_address);
         Ok(Self {
@@ -95,10 +113,17 @@ impl Running {
             admin,
             verifier,
             gateway,
+            tls,
             ledger,
             stop,
             tasks,
         })
+    }
+
+    /// Of the data port's URL and of the admin port's.
+    fn schemes(&self) -> [&'static str; 2] {
+        let [data, admin] = &self.tls;
+        [scheme(data.as_ref()), scheme(admin.as_ref())]
     }
 
     /// Stops accepting, finishes what is open, publishes a last checkpoint.
@@ -112,6 +137,34 @@ impl Running {
             .close()
             .await
             .map_err(|e| fail(UNAVAILABLE, format!("ledger: {e}")))
+    }
+}
+
+fn scheme(tls: Option<&Arc<Tls>>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
+}
+
+/// Asks the system for as many open files as the connections may need, each with one to its
+/// upstream; says so when it gives fewer.
+fn descriptors_for(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const OTHERS: u64 = 256;
+    let wanted = (connections as u64).saturating_mul(2) + OTHERS;
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let given = now.maximum.map_or(wanted, |most| most.min(wanted));
+    let asked = Rlimit {
+        current: Some(given),
+        maximum: now.maximum,
+    };
+    if setrlimit(Resource::Nofile, asked).is_err() || given < wanted {
+        tracing::warn!(
+            wanted,
+            given,
+            "fewer files may be open than connections may need"
+        );
     }
 }
 
@@ -201,13 +254,18 @@ async fn beat(gateway: Arc<Gateway>, mut stopped: watch::Receiver<bool>) {
 }
 
 /// SIGHUP: an invalid file is refused whole, and the last good one keeps serving.
-fn reload_on_hangup(args: ServeArgs, gateway: Arc<Gateway>) {
+fn reload_on_hangup(args: ServeArgs, gateway: Arc<Gateway>, tls: [Option<Arc<Tls>>; 2]) {
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
         let Ok(mut hangup) = signal(SignalKind::hangup()) else {
             return;
         };
         while hangup.recv().await.is_some() {
+            for tls in tls.iter().flatten() {
+                if let Err(error) = tls.reload() {
+                    eprintln!("countersign: certificate not reloaded: {error}");
+                }
+            }
             match Config::effective(&args).and_then(|config| compose::routes(&config)) {
                 Ok(routes) => {
                     gateway.routes.store(Arc::new(routes));

@@ -222,6 +222,10 @@ impl Evidence {
         finding: Finding,
     ) -> Result<Sequenced, EvidenceFault> {
         self.count(&finding);
+        // What a record says was used is what the caller is charged.
+        if let (Some(usage), Some(admission)) = (finding.usage, &exchange.admission) {
+            admission.charge(usage.input_tokens.saturating_add(usage.output_tokens));
+        }
         let id = observed.record;
         let body = DecisionBody {
             exchange: exchange.id,

@@ -24,16 +24,24 @@ pub enum Cause {
     Connections,
     /// The bytes were no request.
     Unreadable,
+    /// No route serves the path.
+    Unrouted,
 }
 
 impl Cause {
-    const ALL: [Self; 3] = [Self::Overloaded, Self::Connections, Self::Unreadable];
+    const ALL: [Self; 4] = [
+        Self::Overloaded,
+        Self::Connections,
+        Self::Unreadable,
+        Self::Unrouted,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Overloaded => "overloaded",
             Self::Connections => "connections_full",
             Self::Unreadable => "unreadable",
+            Self::Unrouted => "unrouted",
         }
     }
 
@@ -42,13 +50,14 @@ impl Cause {
             Self::Overloaded => format!("{count} requests were refused without being read."),
             Self::Connections => format!("{count} connections were refused."),
             Self::Unreadable => format!("{count} connections sent what is no request."),
+            Self::Unrouted => format!("{count} requests were refused that no route serves."),
         }
     }
 }
 
 /// Counts what is turned away.
 #[derive(Debug, Default)]
-pub struct Shed([AtomicU64; 3]);
+pub struct Shed([AtomicU64; 4]);
 
 impl Shed {
     /// Counts one.
@@ -57,11 +66,12 @@ impl Shed {
     }
 
     fn of(&self, cause: Cause) -> &AtomicU64 {
-        let [overloaded, connections, unreadable] = &self.0;
+        let [overloaded, connections, unreadable, unrouted] = &self.0;
         match cause {
             Cause::Overloaded => overloaded,
             Cause::Connections => connections,
             Cause::Unreadable => unreadable,
+            Cause::Unrouted => unrouted,
         }
     }
 

@@ -4,9 +4,17 @@
 mod architecture;
 mod bad_input;
 mod bad_setup;
+mod bombs;
 mod classify;
 mod clients;
 mod crash;
+mod credentials;
 mod demo;
+mod desync;
+mod drain;
 mod harness;
+mod quota;
+mod slowloris;
 mod tamper;
+mod tls;
+mod upgrades;

@@ -10,13 +10,16 @@ use countersign_gateway::exchange::Gateway;
 use countersign_gateway::judge::Judge;
 use countersign_gateway::limits::Limits;
 use countersign_gateway::metrics::Metrics;
+use countersign_gateway::quota::Quota;
 use countersign_gateway::route::{NotEvaluated, Route};
-use countersign_gateway::upstream::Upstream;
+use countersign_gateway::tls::{self, Tls};
+use countersign_gateway::upgrade::Tunnels;
+use countersign_gateway::upstream::{Access, Upstream};
 use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey, keys};
 use countersign_ledger_sled::SledIndex;
 use countersign_policy::{DEFAULT_POLICY, Policy, TAXONOMY};
 
-use crate::config::Config;
+use crate::config::{Config, TlsConfig, UpstreamConfig};
 use crate::exit::{BAD_CONFIG, BAD_DATA, UNAVAILABLE, fail};
 
 /// Members of a record that receipts and look-ups go by.
@@ -53,7 +56,7 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
     // Watching must not keep the model's threads alive.
     let model = Arc::downgrade(&detectors.model);
     metrics.watch_queue(move || model.upgrade().map_or(0, |model| model.queued()));
-    let limits = limits(config);
+    let limits = Limits::from(&config.limits);
     let evidence = Evidence::new(ledger.clone(), salts(dir)?, Arc::clone(&metrics));
     let gateway = Arc::new(Gateway {
         routes: arc_swap::ArcSwap::from_pointee(routes),
@@ -61,6 +64,8 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
         patterns: detectors.patterns,
         evidence,
         upstream: Upstream::new(&limits),
+        shed: Arc::default(),
+        tunnels: Tunnels::new(&limits),
         limits,
         metrics,
         receipts,
@@ -82,16 +87,53 @@ pub(crate) fn routes(config: &Config) -> anyhow::Result<Vec<Arc<Route>>> {
     if config.routes.is_empty() {
         return Err(fail(BAD_CONFIG, "the configuration has no routes"));
     }
+    let limits = Limits::from(&config.limits);
+    let quota = Arc::new(Quota::new(config.limits.per_principal.into()));
+    let common = (&limits, &quota);
     config
         .routes
         .iter()
-        .map(|route| one_route(route, &policies).map(Arc::new))
+        .map(|route| one_route(route, &policies, common).map(Arc::new))
         .collect()
+}
+
+/// The TLS of the data port and of the admin port.
+pub(crate) fn listeners_tls(config: &Config) -> anyhow::Result<[Option<Arc<Tls>>; 2]> {
+    let load = |given: &Option<TlsConfig>| match given {
+        None => Ok(None),
+        Some(given) => Tls::load(given.into())
+            .map(|tls| Some(Arc::new(tls)))
+            .map_err(|e| fail(BAD_CONFIG, format!("TLS: {e}"))),
+    };
+    Ok([load(&config.listen_tls)?, load(&config.admin_tls)?])
+}
+
+/// The way to an upstream that has something special about it.
+fn way(name: &str, given: &UpstreamConfig, limits: &Limits) -> anyhow::Result<Option<Upstream>> {
+    let identity = match (&given.client_cert, &given.client_key) {
+        (Some(cert), Some(key)) => Some((cert.as_path(), key.as_path())),
+        (None, None) => None,
+        _ => {
+            let message = format!("route {name}: client_cert and client_key go together");
+            return Err(fail(BAD_CONFIG, message));
+        }
+    };
+    if given.ca.is_none() && identity.is_none() && !given.http2 {
+        return Ok(None);
+    }
+    let tls = tls::client_config(given.ca.as_deref(), identity)
+        .map_err(|e| fail(BAD_CONFIG, format!("route {name}: {e}")))?;
+    let access = Access {
+        tls: Some(tls),
+        http2: given.http2,
+    };
+    Ok(Some(Upstream::with(limits, &access)))
 }
 
 fn one_route(
     route: &crate::config::RouteConfig,
     policies: &[Arc<Policy>],
+    (limits, quota): (&Limits, &Arc<Quota>),
 ) -> anyhow::Result<Route> {
     let name = route
         .name
@@ -117,6 +159,11 @@ fn one_route(
         let message = format!("route {name}: upstream url must be http://… or https://…");
         return Err(fail(BAD_CONFIG, message));
     }
+    let way = way(&name, &route.upstream, limits)?;
+    let quota = match &route.limits {
+        Some(own) => Arc::new(Quota::new(own.per_principal.into())),
+        None => Arc::clone(quota),
+    };
     Ok(Route {
         name,
         pattern: route.matches.path.clone(),
@@ -129,6 +176,9 @@ fn one_route(
             output: route.on_not_evaluated.output.into(),
         },
         on_unreadable: route.on_unreadable.into(),
+        upgrades: route.upgrades.into(),
+        quota,
+        way,
     })
 }
 
@@ -249,17 +299,5 @@ fn write_secret(path: &Path, key: &[u8]) -> std::io::Result<()> {
     match path.parent() {
         Some(folder) => std::fs::File::open(folder)?.sync_all(),
         None => Ok(()),
-    }
-}
-
-fn limits(config: &Config) -> Limits {
-    use std::time::Duration;
-    let given = &config.limits;
-    Limits {
-        body_bytes_max: given.body_bytes_max,
-        upstream_idle_max: Duration::from_secs(given.upstream_idle_s_max),
-        upstream_head_max: Duration::from_secs(given.upstream_head_s_max),
-        judge_budget: Duration::from_millis(given.judge_ms_max),
-        ..Limits::default()
     }
 }

@@ -1,14 +1,25 @@
 //! Configuration: one YAML file, read once, every error with its place.
 
+mod limits;
+mod route;
+mod tls;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use countersign_gateway::route::{FailMode, StreamMode, Unreadable};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{ConfigCommand, ServeArgs};
 use crate::exit::{BAD_CONFIG, fail};
+
+pub(crate) use limits::LimitsConfig;
+use route::{
+    EvidenceConfig, MatchConfig, NotEvaluatedConfig, StreamConfig, UnreadableConfig,
+    UpgradesConfig, default_policy,
+};
+pub(crate) use route::{RouteConfig, UpstreamConfig};
+pub(crate) use tls::TlsConfig;
 
 /// Name of a ledger nobody named.
 pub(crate) const DEFAULT_ORIGIN: &str = "localhost/countersign";
@@ -26,6 +37,12 @@ pub(crate) struct Config {
     /// Address of the admin port.
     #[serde(default = "default_admin")]
     pub(crate) admin: SocketAddr,
+    /// TLS of the data port; in the clear without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) listen_tls: Option<TlsConfig>,
+    /// TLS of the admin port; in the clear without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_tls: Option<TlsConfig>,
     /// Routes; the first that matches wins.
     pub(crate) routes: Vec<RouteConfig>,
     /// Policy documents; the shipped default policy is always there under the id `default`.
@@ -40,113 +57,6 @@ pub(crate) struct Config {
     /// Bounds.
     #[serde(default)]
     pub(crate) limits: LimitsConfig,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RouteConfig {
-    /// Name in records and metrics; the pattern without one.
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(rename = "match")]
-    pub(crate) matches: MatchConfig,
-    pub(crate) upstream: UpstreamConfig,
-    #[serde(default = "default_policy")]
-    pub(crate) policy: String,
-    #[serde(default)]
-    pub(crate) stream: StreamConfig,
-    #[serde(default)]
-    pub(crate) evidence: EvidenceConfig,
-    #[serde(default)]
-    pub(crate) on_not_evaluated: NotEvaluatedConfig,
-    #[serde(default)]
-    pub(crate) on_unreadable: UnreadableConfig,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MatchConfig {
-    pub(crate) path: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct UpstreamConfig {
-    pub(crate) url: String,
-    #[serde(default = "default_vendor")]
-    pub(crate) vendor: String,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StreamConfig {
-    #[default]
-    Hold,
-    Optimistic,
-    Buffer,
-    Observe,
-}
-
-impl From<StreamConfig> for StreamMode {
-    fn from(mode: StreamConfig) -> Self {
-        match mode {
-            StreamConfig::Hold => Self::Hold,
-            StreamConfig::Optimistic => Self::Optimistic,
-            StreamConfig::Buffer => Self::Buffer,
-            StreamConfig::Observe => Self::Observe,
-        }
-    }
-}
-
-/// Only evidence before release is offered; the weaker modes are refused rather than pretended.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EvidenceConfig {
-    #[default]
-    BeforeRelease,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NotEvaluatedConfig {
-    #[serde(default)]
-    pub(crate) input: FailModeConfig,
-    #[serde(default)]
-    pub(crate) output: FailModeConfig,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum FailModeConfig {
-    #[default]
-    Deny,
-    Permit,
-}
-
-impl From<FailModeConfig> for FailMode {
-    fn from(mode: FailModeConfig) -> Self {
-        match mode {
-            FailModeConfig::Deny => Self::Deny,
-            FailModeConfig::Permit => Self::Permit,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum UnreadableConfig {
-    #[default]
-    Refuse,
-    Pass,
-}
-
-impl From<UnreadableConfig> for Unreadable {
-    fn from(mode: UnreadableConfig) -> Self {
-        match mode {
-            UnreadableConfig::Refuse => Self::Refuse,
-            UnreadableConfig::Pass => Self::Pass,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -191,45 +101,12 @@ impl Default for LedgerConfig {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_field_names, reason = "every bound says that it is one")]
-pub(crate) struct LimitsConfig {
-    /// Largest body in bytes.
-    pub(crate) body_bytes_max: usize,
-    /// Longest silence of an upstream, in seconds.
-    pub(crate) upstream_idle_s_max: u64,
-    /// Longest wait for an upstream's response head, in seconds.
-    pub(crate) upstream_head_s_max: u64,
-    /// Time the detectors have per side or stride, in milliseconds.
-    pub(crate) judge_ms_max: u64,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            body_bytes_max: 32 << 20,
-            upstream_idle_s_max: 120,
-            upstream_head_s_max: 600,
-            judge_ms_max: 30_000,
-        }
-    }
-}
-
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4000))
 }
 
 fn default_admin() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4001))
-}
-
-fn default_policy() -> String {
-    "default".to_owned()
-}
-
-fn default_vendor() -> String {
-    "unknown".to_owned()
 }
 
 fn default_origin() -> String {
@@ -252,6 +129,8 @@ impl Config {
         Self {
             listen: default_listen(),
             admin: default_admin(),
+            listen_tls: None,
+            admin_tls: None,
             routes: vec![RouteConfig {
                 name: Some("default".to_owned()),
                 matches: MatchConfig {
@@ -260,12 +139,18 @@ impl Config {
                 upstream: UpstreamConfig {
                     url: url.to_owned(),
                     vendor: vendor.to_owned(),
+                    http2: false,
+                    ca: None,
+                    client_cert: None,
+                    client_key: None,
                 },
                 policy: default_policy(),
                 stream: StreamConfig::default(),
                 evidence: EvidenceConfig::default(),
                 on_not_evaluated: NotEvaluatedConfig::default(),
                 on_unreadable: UnreadableConfig::default(),
+                upgrades: UpgradesConfig::default(),
+                limits: None,
             }],
             policies: Vec::new(),
             classifiers: ClassifiersConfig::default(),
@@ -285,6 +170,22 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new("."));
         for policy in &mut config.policies {
             *policy = base.join(&*policy);
+        }
+        for tls in [&mut config.listen_tls, &mut config.admin_tls]
+            .into_iter()
+            .flatten()
+        {
+            tls.found_from(base);
+        }
+        for upstream in config.routes.iter_mut().map(|route| &mut route.upstream) {
+            let files = [
+                &mut upstream.ca,
+                &mut upstream.client_cert,
+                &mut upstream.client_key,
+            ];
+            for file in files.into_iter().flatten() {
+                *file = base.join(&*file);
+            }
         }
         Ok(config)
     }
@@ -366,6 +267,7 @@ pub(crate) fn run(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
     };
     let config = Config::read(&path)?;
     let routes = crate::compose::routes(&config)?;
+    crate::compose::listeners_tls(&config)?;
     match command {
         ConfigCommand::Check { .. } => {
             println!("{}: ok, {} route(s)", path.display(), routes.len());

@@ -10,6 +10,7 @@ use std::time::Duration;
 use countersign_gateway::admin::{self, Admin};
 use countersign_gateway::evidence::Evidence;
 use countersign_gateway::exchange::Gateway;
+use countersign_gateway::tls::Tls;
 use countersign_gateway::{now, server};
 use countersign_record::{Body, Change, Gap, Genesis, Heartbeat};
 use tokio::net::TcpListener;
@@ -34,7 +35,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let running = Running::start(&config).await?;
         introduce(&running);
         let Signals { stops, hangup } = signals;
-        reload_on_hangup(hangup, args.clone(), Arc::clone(&running.gateway));
+        let tls = running.tls.clone();
+        reload_on_hangup(hangup, args.clone(), Arc::clone(&running.gateway), tls);
         stops.first().await;
         tracing::info!("draining");
         running.stop().await?;
@@ -44,17 +46,19 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 
 /// Tells people what to do next, and programs where the gateway listens.
 fn introduce(running: &Running) {
-    let Running { data, admin, .. } = running;
+    let [data_scheme, admin_scheme] = running.schemes();
+    let data = format!("{data_scheme}://{}", running.data);
+    let admin = format!("{admin_scheme}://{}", running.admin);
     if !std::io::stderr().is_terminal() {
         let verifier = running.verifier.as_str();
-        return tracing::info!(%data, %admin, verifier, "listening");
+        return tracing::info!(data, admin, verifier, "listening");
     }
-    eprintln!("countersign: listening on http://{data}");
-    eprintln!("countersign: admin on http://{admin}");
+    eprintln!("countersign: listening on {data}");
+    eprintln!("countersign: admin on {admin}");
     eprintln!("countersign: verifier key {}", running.verifier);
     eprintln!("countersign: point your client here, for example");
-    eprintln!("    export OPENAI_BASE_URL=http://{data}/v1");
-    eprintln!("    export ANTHROPIC_BASE_URL=http://{data}");
+    eprintln!("    export OPENAI_BASE_URL={data}/v1");
+    eprintln!("    export ANTHROPIC_BASE_URL={data}");
 }
 
 /// The runtime of every command that serves.
@@ -72,6 +76,8 @@ pub(crate) struct Running {
     pub(crate) admin: SocketAddr,
     pub(crate) verifier: String,
     pub(crate) gateway: Arc<Gateway>,
+    /// Of the data port and of the admin port.
+    tls: [Option<Arc<Tls>>; 2],
     ledger: countersign_ledger::Ledger,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -84,7 +90,11 @@ impl Running {
         let admin_listener = listener(config.admin).await?;
         let data_address = data.local_addr()?;
         let admin_address = admin_listener.local_addr()?;
-        let parts = compose::parts(config, Some(format!("http://{admin_address}")))?;
+        let tls = compose::listeners_tls(config)?;
+        let [data_tls, admin_tls] = tls.clone();
+        let admin_url = format!("{}://{admin_address}", scheme(admin_tls.as_ref()));
+        descriptors_for(config.limits.connections_max);
+        let parts = compose::parts(config, Some(admin_url))?;
         announce(&parts).await?;
         let Parts {
             gateway,
@@ -98,11 +108,20 @@ impl Running {
             tiles: config.ledger.dir.join("ledger"),
             verifier_key: verifier.to_string(),
         };
-        let tasks = vec![
-            tokio::spawn(server::serve(data, Arc::clone(&gateway), stopped.clone())),
-            tokio::spawn(admin::serve(admin_listener, admin, stopped.clone())),
-            tokio::spawn(beat(Arc::clone(&gateway), stopped)),
+        let serving = server::serve(data, Arc::clone(&gateway), data_tls, stopped.clone());
+        let mut tasks = vec![
+            tokio::spawn(serving),
+            tokio::spawn(admin::serve(
+                admin_listener,
+                admin,
+                admin_tls,
+                stopped.clone(),
+            )),
+            tokio::spawn(beat(Arc::clone(&gateway), stopped.clone())),
         ];
+        for tls in tls.iter().flatten() {
+            tasks.push(tokio::spawn(Arc::clone(tls).watch(stopped.clone())));
+        }
         let verifier = verifier.to_string();
         let (data, admin) = (data_address, admin_address);
         Ok(Self {
@@ -110,10 +129,17 @@ impl Running {
             admin,
             verifier,
             gateway,
+            tls,
             ledger,
             stop,
             tasks,
         })
+    }
+
+    /// Of the data port's URL and of the admin port's.
+    fn schemes(&self) -> [&'static str; 2] {
+        let [data, admin] = &self.tls;
+        [scheme(data.as_ref()), scheme(admin.as_ref())]
     }
 
     /// Stops accepting, finishes what is open, publishes a last checkpoint.
@@ -127,6 +153,34 @@ impl Running {
             .close()
             .await
             .map_err(|e| fail(UNAVAILABLE, format!("ledger: {e}")))
+    }
+}
+
+fn scheme(tls: Option<&Arc<Tls>>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
+}
+
+/// Asks the system for as many open files as the connections may need, each with one to its
+/// upstream; says so when it gives fewer.
+fn descriptors_for(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const OTHERS: u64 = 256;
+    let wanted = (connections as u64).saturating_mul(2) + OTHERS;
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let given = now.maximum.map_or(wanted, |most| most.min(wanted));
+    let asked = Rlimit {
+        current: Some(given),
+        maximum: now.maximum,
+    };
+    if setrlimit(Resource::Nofile, asked).is_err() || given < wanted {
+        tracing::warn!(
+            wanted,
+            given,
+            "fewer files may be open than connections may need"
+        );
     }
 }
 
@@ -216,9 +270,19 @@ async fn beat(gateway: Arc<Gateway>, mut stopped: watch::Receiver<bool>) {
 }
 
 /// SIGHUP: an invalid file is refused whole, and the last good one keeps serving.
-fn reload_on_hangup(mut hangup: Signal, args: ServeArgs, gateway: Arc<Gateway>) {
+fn reload_on_hangup(
+    mut hangup: Signal,
+    args: ServeArgs,
+    gateway: Arc<Gateway>,
+    tls: [Option<Arc<Tls>>; 2],
+) {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            for tls in tls.iter().flatten() {
+                if let Err(error) = tls.reload() {
+                    tracing::error!(%error, "certificate not reloaded");
+                }
+            }
             match Config::effective(&args).and_then(|config| compose::routes(&config)) {
                 Ok(routes) => {
                     gateway.routes.store(Arc::new(routes));

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_gateway::{Body, server};
+use countersign_gateway::Body;
+use countersign_gateway::limits::Limits;
+use countersign_gateway::server::{self, Bounds};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -55,12 +57,12 @@ pub(crate) async fn start(stop: watch::Receiver<bool>) -> std::io::Result<Socket
     let service = tower::service_fn(|request: Request<Incoming>| async move {
         Ok::<_, Infallible>(answer(request).await)
     });
-    tokio::spawn(server::accept(
-        listener,
-        service,
-        (64, Duration::from_secs(10)),
-        stop,
-    ));
+    let bounds = Bounds {
+        limits: Limits::default(),
+        tls: None,
+        shed: std::sync::Arc::default(),
+    };
+    tokio::spawn(server::accept(listener, service, bounds, stop));
     Ok(address)
 }
 

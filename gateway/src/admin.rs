@@ -14,7 +14,9 @@ use tokio::sync::watch;
 
 use crate::body::Body;
 use crate::exchange::Gateway;
-use crate::server;
+use crate::limits::Limits;
+use crate::server::{self, Bounds};
+use crate::tls::Tls;
 
 /// Connections to the admin port at once.
 const CONNECTIONS_MAX: usize = 256;
@@ -32,10 +34,21 @@ pub struct Admin {
     pub verifier_key: String,
 }
 
-/// Serves the admin port until `stop` turns true.
-pub async fn serve(listener: TcpListener, admin: Admin, stop: watch::Receiver<bool>) {
+/// Serves the admin port until `stop` turns true. With `tls` nothing is served in the clear.
+pub async fn serve(
+    listener: TcpListener,
+    admin: Admin,
+    tls: Option<Arc<Tls>>,
+    stop: watch::Receiver<bool>,
+) {
     let admin = Arc::new(admin);
-    let bounds = (CONNECTIONS_MAX, admin.gateway.limits.header_read_max);
+    let limits = Limits {
+        connections_max: CONNECTIONS_MAX,
+        connections_per_address_max: CONNECTIONS_MAX,
+        ..admin.gateway.limits.clone()
+    };
+    let shed = Arc::clone(&admin.gateway.shed);
+    let bounds = Bounds { limits, tls, shed };
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let admin = Arc::clone(&admin);
         async move { Ok::<_, Infallible>(admin.answer(&request).await) }

@@ -225,6 +225,10 @@ impl Evidence {
     ) -> Result<Sequenced, EvidenceFault> {
         self.count(exchange, &observed, &finding);
         exchange.trace.decided(&finding);
+        // What a record says was used is what the caller is charged.
+        if let (Some(usage), Some(admission)) = (finding.usage, &exchange.admission) {
+            admission.charge(usage.input_tokens.saturating_add(usage.output_tokens));
+        }
         let id = observed.record;
         let body = DecisionBody {
             exchange: exchange.id,

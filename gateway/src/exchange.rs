@@ -13,26 +13,30 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use countersign_classifiers::PatternDetector;
 use countersign_record::{
-    Action, Commitment, Delivery, ExchangeId, Finish, ModelRef, Side, Timeline, Unscanned,
+    Action, Commitment, ExchangeId, Finish, ModelRef, Side, Timeline, Unscanned,
 };
 use countersign_wire::{Dialect, RefusalKind};
-use http::header::{AUTHORIZATION, UPGRADE};
-use http::{HeaderMap, Request, Response, request};
+use http::{HeaderMap, Request, Response, StatusCode, request};
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::body::{Body, BoxError};
+use crate::caller;
 use crate::clock::{new_exchange_id, now};
 use crate::evidence::{Evidence, EvidenceFault, Finding, Observed, effect_name};
+use crate::hygiene;
 use crate::intake::{self, Content};
 use crate::judge::{Circumstances, Disposition, Judge, Judgement};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::permit::Permitted;
+use crate::quota::Admission;
 use crate::refusal::{self, Fault};
 use crate::route::{Route, Unreadable};
+use crate::shed::{Cause, Shed};
 use crate::trace::{self, Trace};
+use crate::upgrade::{self, Tunnels};
 use crate::upstream::{self, Upstream, UpstreamFault};
 
 /// Everything an exchange needs, made once at start.
@@ -52,6 +56,10 @@ pub struct Gateway {
     pub limits: Limits,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What was turned away without being read.
+    pub shed: Arc<Shed>,
+    /// Upgraded connections.
+    pub tunnels: Tunnels,
     /// Where receipts can be had, for the header; without trailing slash.
     pub receipts: Option<String>,
 }
@@ -81,6 +89,8 @@ pub struct Exchange {
     pub input_effect: &'static str,
     /// Its spans and its line in the access log.
     pub trace: Trace,
+    /// The caller's place among those served, and what its tokens are charged to.
+    pub admission: Option<Arc<Admission>>,
     pub(crate) began: Instant,
     pub(crate) upstream_began: Option<Instant>,
     pub(crate) upstream_took: Option<Duration>,
@@ -102,7 +112,9 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let dialect = Dialect::of_path(head.uri.path());
         let Some(route) = self.route(head.uri.path()) else {
-            let fault = Fault::new(RefusalKind::NotFound, "No route serves this path.");
+            self.shed.count(Cause::Unrouted);
+            let no_route = Fault::new(RefusalKind::NotFound, "No route serves this path.");
+            let fault = hygiene::check(&head).err().unwrap_or(no_route);
             trace::unserved(&self.metrics, dialect.name(), fault.kind.status());
             return fault.response(dialect, new_exchange_id(), None);
         };
@@ -138,9 +150,9 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError>,
     {
-        let (head, body) = request;
+        let (mut head, body) = request;
         let mut observed = self.evidence.observe();
-        let content = match self.take_in(&head, exchange.dialect, body).await {
+        let content = match self.take_in(exchange, &head, body).await {
             Ok(content) => content,
             Err(fault) => return Err(self.refused(exchange, observed, fault).await),
         };
@@ -172,10 +184,13 @@ impl Gateway {
         exchange.upstream_began = Some(Instant::now());
         let span = exchange.trace.ask(exchange, &head.method);
         let answer = tokio::select! {
-            answer = self.upstream.send(permitted).instrument(span) => answer,
+            answer = exchange.way(&self.upstream).send(permitted).instrument(span) => answer,
             () = caller_gone.cancelled() => return Err(self.caller_left(exchange).await),
         };
         match answer {
+            Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                self.tunnel(exchange, &mut head, answer).await
+            }
             Ok(answer) => self.release(exchange, answer).await,
             Err(fault) => Err(self.upstream_failed(exchange, &fault).await),
         }
@@ -196,10 +211,6 @@ impl Gateway {
         } else {
             head.uri.path()
         };
-        let credential = head
-            .headers
-            .get(AUTHORIZATION)
-            .or_else(|| head.headers.get("x-api-key"));
         let id = new_exchange_id();
         Exchange {
             id,
@@ -215,13 +226,14 @@ impl Gateway {
                 vendor: route.vendor.clone(),
                 ..ModelRef::default()
             },
-            principal: credential.map(|c| self.evidence.salts().principal(c.as_bytes())),
+            principal: caller::principal(head, self.evidence.salts()),
             times: Timeline {
                 received: now(),
                 ..Timeline::default()
             },
             vendor_request_id: None,
             input_effect: "not-evaluated",
+            admission: None,
             began: Instant::now(),
             upstream_began: None,
             upstream_took: None,
@@ -229,26 +241,28 @@ impl Gateway {
         }
     }
 
+    /// Admits the caller, then reads, decodes and parses the body.
     async fn take_in<B>(
         &self,
+        exchange: &mut Exchange,
         head: &request::Parts,
-        dialect: Dialect,
         body: B,
     ) -> Result<Content, Fault>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: Into<BoxError>,
     {
-        if head.headers.contains_key(UPGRADE) {
-            let message = "Protocol upgrades are not supported on this route.";
-            return Err(Fault::new(RefusalKind::Unsupported, message));
+        hygiene::check(head)?;
+        exchange.admit(head)?;
+        if let Some(tunnel) = upgrade::wished(head, &exchange.route)? {
+            return Ok(tunnel);
         }
         let limits = &self.limits;
-        let bytes = intake::read(body, limits, limits.body_read_max).await;
+        let bytes = intake::read_request(body, limits).await;
         let bytes = bytes.map_err(|fault| Fault::of_request(&fault))?;
         let bytes = intake::decode(bytes, &head.headers, limits).await;
         let bytes = bytes.map_err(|fault| Fault::of_request(&fault))?;
-        let content = intake::parse(bytes, &head.headers, dialect, limits);
+        let content = intake::parse(bytes, &head.headers, exchange.dialect, limits);
         content.map_err(|fault| Fault::of_request(&fault))
     }
 
@@ -266,12 +280,9 @@ impl Gateway {
             (None, _) => (Action::Forwarded, None),
             (Some(fault), Disposition::NotEvaluated) => (
                 Action::RefusedNotEvaluated,
-                Some(refusal_delivery(fault, Finish::Blocked)),
+                Some(fault.delivery(Finish::Blocked)),
             ),
-            (Some(fault), _) => (
-                Action::Blocked,
-                Some(refusal_delivery(fault, Finish::Blocked)),
-            ),
+            (Some(fault), _) => (Action::Blocked, Some(fault.delivery(Finish::Blocked))),
         };
         if withheld.is_none() {
             observed.forwarded(outgoing.body());
@@ -297,7 +308,7 @@ impl Gateway {
 
     /// Records a request that never came before the policy.
     async fn refused(&self, exchange: &Exchange, observed: Observed, fault: Fault) -> Fault {
-        let delivery = refusal_delivery(&fault, Finish::Blocked);
+        let delivery = fault.delivery(Finish::Blocked);
         let action = Action::RefusedNotEvaluated;
         let finding = Finding::unjudged(Side::Input, fault.kind.code(), action, Some(delivery));
         match self.evidence.tell(exchange, observed, finding).await {
@@ -336,7 +347,7 @@ impl Gateway {
         fault: Fault,
         finish: Finish,
     ) -> Fault {
-        let delivery = refusal_delivery(&fault, finish);
+        let delivery = fault.delivery(finish);
         let code = fault.kind.code();
         let finding = Finding::unjudged(Side::Output, code, Action::Closed, Some(delivery));
         match self.evidence.tell(exchange, observed, finding).await {
@@ -424,6 +435,9 @@ fn outgoing(
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = upstream::request_headers(&head.headers);
+    if matches!(content, Content::Tunnel { .. }) {
+        upgrade::pass_on_wish(request.headers_mut());
+    }
     Ok(request)
 }
 
@@ -452,15 +466,6 @@ fn redacted(content: &Content, judgement: &Judgement) -> Result<Bytes, Fault> {
 pub(crate) fn evidence_fault(_logged: &EvidenceFault) -> Fault {
     let message = "The decision could not be recorded, so nothing was passed on. Try again later.";
     Fault::new(RefusalKind::EvidenceUnavailable, message)
-}
-
-fn refusal_delivery(fault: &Fault, finish: Finish) -> Delivery {
-    Delivery {
-        status: fault.kind.status(),
-        released_bytes: 0,
-        exposed_bytes: 0,
-        finish,
-    }
 }
 
 /// Why the parts that no detector read were not read.

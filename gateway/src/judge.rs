@@ -11,6 +11,7 @@ use countersign_record::{
 use countersign_wire::Edit;
 use tracing::Instrument;
 
+use crate::intake::UPGRADE_REASON;
 use crate::limits::Limits;
 use crate::route::{FailMode, Route, Unreadable};
 use crate::trace;
@@ -132,9 +133,10 @@ pub fn weigh(
         .into_iter()
         .map(|(_detector, reason)| reason)
         .collect();
-    // A route that passes unreadable parts has said so; the policy still sees the fact.
+    // A route that passes unreadable parts, or upgrades, has said so; the policy still sees the fact.
+    let said_so = |reason: &String| reason == UPGRADE_REASON;
     let unread_counts =
-        route.on_unreadable == Unreadable::Refuse && !circumstances.unread.is_empty();
+        route.on_unreadable == Unreadable::Refuse && !circumstances.unread.iter().all(said_so);
     let fails = !not_evaluated.is_empty() || unread_counts;
     not_evaluated.extend(circumstances.unread.iter().cloned());
     let facts = facts(route, &signals, &not_evaluated, circumstances, channels);

@@ -7,6 +7,11 @@
 //! | module | does |
 //! |---|---|
 //! | [`server`] | accepts connections, bounds them, drains them |
+//! | [`connection`], [`framing`] | one connection: strict framing, silence, stalls |
+//! | [`tls`] | TLS of listeners and private upstreams, reloaded while serving |
+//! | [`hygiene`] | refuses heads with two meanings |
+//! | [`caller`], [`quota`] | who asks, and how much they may use |
+//! | [`shed`] | what was turned away unread, told to the ledger once a second |
 //! | [`intake`] | reads and decodes a body within limits |
 //! | [`judge`] | detectors, then policy: what is in it, and what follows |
 //! | [`permit`] | the value that only a recorded decision can make, and that forwarding takes |
@@ -14,6 +19,7 @@
 //! | [`upstream`] | sends what was permitted |
 //! | [`release`] | holds, redacts, releases or blocks a plain answer |
 //! | [`stream`] | the same for a stream, frame by frame |
+//! | [`upgrade`] | websockets, where a route passes them |
 //! | [`refusal`] | every fault, in the caller's dialect |
 //! | [`trace`] | spans and the access log's line |
 //! | [`admin`] | health, metrics, receipts, the ledger's read API |
@@ -22,19 +28,27 @@
 //! `countersign` crate chooses and wires those.
 
 pub mod admin;
+pub mod caller;
+pub mod connection;
 pub mod evidence;
 pub mod exchange;
+pub mod framing;
+pub mod hygiene;
 pub mod intake;
 pub mod judge;
 pub mod limits;
 pub mod metrics;
 pub mod permit;
+pub mod quota;
 pub mod refusal;
 pub mod release;
 pub mod route;
 pub mod server;
+pub mod shed;
 pub mod stream;
+pub mod tls;
 pub mod trace;
+pub mod upgrade;
 pub mod upstream;
 
 mod body;

@@ -1,6 +1,6 @@
 //! Every fault, in the caller's dialect. The one mapping from faults to HTTP.
 
-use countersign_record::{ExchangeId, PolicyRef};
+use countersign_record::{Delivery, ExchangeId, Finish, PolicyRef};
 use countersign_wire::{Dialect, Refusal, RefusalKind, refusal_body};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -26,6 +26,8 @@ pub struct Fault {
     pub kind: RefusalKind,
     /// A sentence for the caller; never content.
     pub message: String,
+    /// Headers besides the usual ones, for example when to try again.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Fault {
@@ -34,6 +36,7 @@ impl Fault {
         Self {
             kind,
             message: message.into(),
+            headers: Vec::new(),
         }
     }
 
@@ -59,9 +62,10 @@ impl Fault {
     /// The fault of a request body.
     pub fn of_request(fault: &IntakeFault) -> Self {
         let kind = match fault {
-            IntakeFault::TooLarge { .. } => RefusalKind::TooLarge,
+            IntakeFault::TooLarge { .. } | IntakeFault::Bomb(_) => RefusalKind::TooLarge,
             IntakeFault::Encoding(_) => RefusalKind::Unsupported,
             IntakeFault::TimedOut(_)
+            | IntakeFault::TooSlow(_)
             | IntakeFault::Broken(_)
             | IntakeFault::Corrupt { .. }
             | IntakeFault::Malformed(_) => RefusalKind::BadRequest,
@@ -72,8 +76,9 @@ impl Fault {
     /// The fault of a response body.
     pub fn of_response(fault: &IntakeFault) -> Self {
         let kind = match fault {
-            IntakeFault::TimedOut(_) => RefusalKind::UpstreamTimeout,
+            IntakeFault::TimedOut(_) | IntakeFault::TooSlow(_) => RefusalKind::UpstreamTimeout,
             IntakeFault::TooLarge { .. }
+            | IntakeFault::Bomb(_)
             | IntakeFault::Encoding(_)
             | IntakeFault::Broken(_)
             | IntakeFault::Corrupt { .. }
@@ -115,12 +120,23 @@ impl Fault {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(SHOULD_RETRY, HeaderValue::from_static(retry(&self.kind)));
+        headers.extend(self.headers.iter().cloned());
         insert(headers, EXCHANGE, &exchange);
         insert(headers, DECISION, self.decision());
         if let Some(policy) = policy {
             insert(headers, POLICY, &policy);
         }
         response
+    }
+
+    /// What left towards the caller when this was all.
+    pub(crate) fn delivery(&self, finish: Finish) -> Delivery {
+        Delivery {
+            status: self.kind.status(),
+            released_bytes: 0,
+            exposed_bytes: 0,
+            finish,
+        }
     }
 
     fn decision(&self) -> &'static str {

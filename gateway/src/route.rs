@@ -6,6 +6,9 @@ use countersign_policy::Policy;
 use countersign_record::{Mode, Side};
 use http::Uri;
 
+use crate::quota::Quota;
+use crate::upstream::Upstream;
+
 /// One route. The first whose pattern matches the path wins.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -25,6 +28,22 @@ pub struct Route {
     pub on_not_evaluated: NotEvaluated,
     /// What happens to bodies that no detector can read.
     pub on_unreadable: Unreadable,
+    /// What happens to requests for another protocol.
+    pub upgrades: Upgrades,
+    /// What each principal may use; routes may share it.
+    pub quota: Arc<Quota>,
+    /// The way to an upstream with its own TLS or protocol; the common way without it.
+    pub way: Option<Upstream>,
+}
+
+/// What happens to requests for another protocol (websockets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Upgrades {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// Websockets pass; their records say that nothing inside was evaluated.
+    PassUnevaluated,
 }
 
 /// How a stream is released.

@@ -1,5 +1,7 @@
 //! Sends what was permitted, and nothing else.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, HeaderName,
@@ -12,6 +14,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 
 use crate::limits::Limits;
 use crate::permit::Permitted;
@@ -24,38 +27,65 @@ pub enum UpstreamFault {
     Unreachable(String),
     /// It did not answer in time.
     #[error("the upstream did not answer within {0:?}")]
-    TimedOut(std::time::Duration),
+    TimedOut(Duration),
     /// The request's target makes no valid address under the route's upstream.
     #[error("the request target is not valid: {0}")]
     Target(String),
 }
 
-/// A pooled client over HTTP/1.1 and HTTP/2, TLS by rustls.
+type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// How often an HTTP/2 upstream must show that it is there while something is open.
+const HTTP2_PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Pooled clients over HTTP/1.1 and HTTP/2, TLS by rustls. Clones share the pool.
+///
+/// A request is sent again only if it was queued on a pooled connection that turned out to be
+/// closed before the first byte of the request was written (hyper gives it back unsent); whatever
+/// may have been read by the upstream is never repeated. Redirects are answers and not followed.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    head_max: std::time::Duration,
+    client: Pooled,
+    /// For requests to upgrade, which HTTP/1.1 alone knows.
+    upgrading: Pooled,
+    head_max: Duration,
+}
+
+/// What is special about an upstream.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Its own TLS; the public authorities and no client certificate without it.
+    pub tls: Option<ClientConfig>,
+    /// Whether it speaks HTTP/2 without being asked, also in the clear.
+    pub http2: bool,
 }
 
 impl Upstream {
-    /// A client with the bounds of `limits`.
+    /// A client with the bounds of `limits`, for upstreams with nothing special about them.
     pub fn new(limits: &Limits) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(limits.upstream_connect_max));
-        let tls = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(std::time::Duration::from_secs(30))
-            .build(tls);
+        Self::with(limits, &Access::default())
+    }
+
+    /// A client with the bounds of `limits`.
+    pub fn with(limits: &Limits, access: &Access) -> Self {
+        let builder = || {
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder
+                .pool_timer(TokioTimer::new())
+                .timer(TokioTimer::new())
+                .pool_idle_timeout(limits.upstream_pool_idle_max)
+                .pool_max_idle_per_host(limits.upstream_pool_max)
+                .http2_keep_alive_interval(HTTP2_PING_EVERY)
+                .http2_keep_alive_timeout(HTTP2_PING_EVERY);
+            builder
+        };
+        let client = builder()
+            .http2_only(access.http2)
+            .build(connector(limits, access, true));
+        let upgrading = builder().build(connector(limits, access, false));
         Self {
             client,
+            upgrading,
             head_max: limits.upstream_head_max,
         }
     }
@@ -70,11 +100,34 @@ impl Upstream {
     ) -> Result<Response<Incoming>, UpstreamFault> {
         let mut request = request.into_inner().map(Full::new);
         crate::trace::propagate(request.headers_mut());
-        match tokio::time::timeout(self.head_max, self.client.request(request)).await {
+        let client = if request.headers().contains_key(UPGRADE) {
+            &self.upgrading
+        } else {
+            &self.client
+        };
+        match tokio::time::timeout(self.head_max, client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(UpstreamFault::Unreachable(root_cause(&error))),
             Err(_elapsed) => Err(UpstreamFault::TimedOut(self.head_max)),
         }
+    }
+}
+
+fn connector(limits: &Limits, access: &Access, http2: bool) -> HttpsConnector<HttpConnector> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(limits.upstream_connect_max));
+    let builder = hyper_rustls::HttpsConnectorBuilder::new();
+    let builder = match &access.tls {
+        Some(tls) => builder.with_tls_config(tls.clone()),
+        None => builder.with_webpki_roots(),
+    };
+    let builder = builder.https_or_http();
+    match (http2, access.http2) {
+        (true, true) => builder.enable_http2().wrap_connector(tcp),
+        (true, false) => builder.enable_all_versions().wrap_connector(tcp),
+        (false, _) => builder.enable_http1().wrap_connector(tcp),
     }
 }
 
@@ -111,7 +164,8 @@ pub fn address(base: &Uri, target: &Uri) -> Result<Uri, UpstreamFault> {
     Uri::from_parts(parts).map_err(|e| UpstreamFault::Target(e.to_string()))
 }
 
-/// Headers that end at this hop (RFC 9110 section 7.6.1), framing that is made anew, and our own.
+/// The headers without those that end at this hop (RFC 9110 section 7.6.1), framing that is made
+/// anew, and our own.
 pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -130,12 +184,8 @@ pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    const OTHERS: [&str; 4] = [
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authorization",
-        "http2-settings",
-    ];
+    // `alt-svc` would lead the caller's next request past the gateway.
+    const OTHERS: [&str; 3] = ["alt-svc", "http2-settings", "keep-alive"];
     [
         CONNECTION,
         CONTENT_LENGTH,
@@ -148,6 +198,7 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
     ]
     .contains(name)
         || OTHERS.contains(&name.as_str())
+        || name.as_str().starts_with("proxy-")
         || name.as_str().starts_with("x-countersign-")
 }
 

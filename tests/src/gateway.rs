@@ -67,6 +67,10 @@ impl Gateway {
             data_port,
             admin_port,
         };
+        if matches!(setup, Setup::Config(file) if behind_tls(file)) {
+            gateway.wait_until_told(&Self::log(data)).await;
+            return gateway;
+        }
         gateway.wait_until_ready(&Self::log(data)).await;
         gateway
     }
@@ -98,6 +102,15 @@ impl Gateway {
         }
     }
 
+    /// Waits for what `serve` prints once it listens, where its admin port speaks TLS.
+    async fn wait_until_told(&mut self, log: &Path) {
+        let began = Instant::now();
+        while !std::fs::read_to_string(log).is_ok_and(|said| said.contains("listening")) {
+            assert!(began.elapsed() < READY_MAX, "serve does not listen");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The URL of `path` on the data port.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.data_port)
@@ -110,6 +123,22 @@ impl Gateway {
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
         kib.unwrap() / 1024.0
+    }
+
+    /// The most memory that it has had, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let pid = self.child.id().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<usize>().unwrap() * 1024
+    }
+
+    /// Sends a signal by its name.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await;
+        assert!(sent.unwrap().success());
     }
 
     /// SIGKILL, without any warning.
@@ -132,6 +161,10 @@ impl Gateway {
             .unwrap();
         assert_eq!(status.code(), Some(0), "serve must exit 0 after SIGTERM");
     }
+}
+
+fn behind_tls(config: &Path) -> bool {
+    std::fs::read_to_string(config).is_ok_and(|text| text.contains("admin_tls"))
 }
 
 /// An address of the loopback that nobody listens on.

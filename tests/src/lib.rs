@@ -6,12 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 #![expect(clippy::panic, reason = "a panic here is a failed test")]
 
+pub mod certificates;
 pub mod client;
 pub mod collector;
 pub mod gateway;
 pub mod ledger;
 pub mod machine;
 pub mod program;
+pub mod raw;
 pub mod stand_in;
 
 /// A small seeded generator (splitmix64), so that a failure can be replayed from its seed.

@@ -17,3 +17,13 @@ pub fn skip(test: &str, lack: &str) {
         writeln!(file, "{test}: {lack}").unwrap();
     }
 }
+
+/// How many files a process may open.
+pub fn open_files_max() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|l| l.strip_prefix("Max open files"));
+    let soft = line.and_then(|l| l.split_whitespace().next());
+    soft.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX)
+}

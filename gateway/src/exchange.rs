@@ -30,7 +30,7 @@ use crate::permit::Permitted;
 use crate::quota::Admission;
 use crate::refusal::{self, Fault};
 use crate::route::{Route, Unreadable};
-use crate::shed::{Cause, Shed};
+use crate::shed::Shed;
 use crate::upgrade::{self, Tunnels};
 use crate::upstream::{self, Upstream, UpstreamFault};
 
@@ -104,7 +104,6 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let dialect = Dialect::of_path(head.uri.path());
         let Some(route) = self.route(head.uri.path()) else {
-            self.shed.count(Cause::Unrouted);
             let no_route = Fault::new(RefusalKind::NotFound, "No route serves this path.");
             let fault = hygiene::check(&head).err().unwrap_or(no_route);
             return fault.response(dialect, new_exchange_id(), None);

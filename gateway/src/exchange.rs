@@ -34,7 +34,7 @@ use crate::permit::Permitted;
 use crate::quota::Admission;
 use crate::refusal::{self, Fault};
 use crate::route::{Route, Unreadable};
-use crate::shed::{Cause, Shed};
+use crate::shed::Shed;
 use crate::trace::{self, Trace};
 use crate::upgrade::{self, Tunnels};
 use crate::upstream::{self, Upstream, UpstreamFault};
@@ -112,7 +112,6 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let dialect = Dialect::of_path(head.uri.path());
         let Some(route) = self.route(head.uri.path()) else {
-            self.shed.count(Cause::Unrouted);
             let no_route = Fault::new(RefusalKind::NotFound, "No route serves this path.");
             let fault = hygiene::check(&head).err().unwrap_or(no_route);
             trace::unserved(&self.metrics, dialect.name(), fault.kind.status());

@@ -23,7 +23,7 @@ pub struct Limits {
     pub keep_alive_max: Duration,
     /// Longest time to read a whole request body. Default 300 s.
     pub body_read_max: Duration,
-    /// Slowest request body in bytes per second, on average. Default 1024.
+    /// Slowest request body in bytes per second, on average. Default 8192.
     pub body_rate_min: u32,
     /// Time before the slowest rate is asked for. Default 10 s.
     pub body_grace: Duration,
@@ -81,7 +81,7 @@ impl Default for Limits {
             header_read_max: Duration::from_secs(10),
             keep_alive_max: Duration::from_secs(75),
             body_read_max: Duration::from_secs(300),
-            body_rate_min: 1024,
+            body_rate_min: 8192,
             body_grace: Duration::from_secs(10),
             write_stall_max: Duration::from_secs(60),
             handshake_max: Duration::from_secs(10),

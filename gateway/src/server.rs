@@ -174,6 +174,8 @@ pub async fn accept<S>(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
+                // The system may be out of files, which a silent connection need not have.
+                crowd.make_room();
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }

@@ -24,24 +24,16 @@ pub enum Cause {
     Connections,
     /// The bytes were no request.
     Unreadable,
-    /// No route serves the path.
-    Unrouted,
 }
 
 impl Cause {
-    const ALL: [Self; 4] = [
-        Self::Overloaded,
-        Self::Connections,
-        Self::Unreadable,
-        Self::Unrouted,
-    ];
+    const ALL: [Self; 3] = [Self::Overloaded, Self::Connections, Self::Unreadable];
 
     fn name(self) -> &'static str {
         match self {
             Self::Overloaded => "overloaded",
             Self::Connections => "connections_full",
             Self::Unreadable => "unreadable",
-            Self::Unrouted => "unrouted",
         }
     }
 
@@ -50,14 +42,13 @@ impl Cause {
             Self::Overloaded => format!("{count} requests were refused without being read."),
             Self::Connections => format!("{count} connections were refused."),
             Self::Unreadable => format!("{count} connections sent what is no request."),
-            Self::Unrouted => format!("{count} requests were refused that no route serves."),
         }
     }
 }
 
 /// Counts what is turned away.
 #[derive(Debug, Default)]
-pub struct Shed([AtomicU64; 4]);
+pub struct Shed([AtomicU64; 3]);
 
 impl Shed {
     /// Counts one.
@@ -66,12 +57,11 @@ impl Shed {
     }
 
     fn of(&self, cause: Cause) -> &AtomicU64 {
-        let [overloaded, connections, unreadable, unrouted] = &self.0;
+        let [overloaded, connections, unreadable] = &self.0;
         match cause {
             Cause::Overloaded => overloaded,
             Cause::Connections => connections,
             Cause::Unreadable => unreadable,
-            Cause::Unrouted => unrouted,
         }
     }
 

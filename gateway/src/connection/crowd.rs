@@ -74,6 +74,12 @@ impl Crowd {
             end,
         })
     }
+
+    /// Ends the connection that has owed something for longest, if there is one.
+    pub(crate) fn make_room(&self) {
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ended = members.end_quietest(None);
+    }
 }
 
 impl Members {

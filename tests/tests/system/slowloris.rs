@@ -205,7 +205,7 @@ async fn what_is_shed_is_told_to_the_ledger_in_sum() {
             assert!(answer.text().contains("overloaded"), "{}", answer.text());
         }
     }
-    // What is no request at all is counted by its cause as well.
+    // One with flawed framing is shed like any other.
     let heard = say(gateway.data_port, b"GET /\r\n\r\n").await;
     assert_eq!(heard.statuses(), [503]);
     for call in &calls {

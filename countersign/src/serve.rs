@@ -13,6 +13,7 @@ use countersign_gateway::exchange::Gateway;
 use countersign_gateway::{now, server};
 use countersign_record::{Body, Change, Gap, Genesis, Heartbeat};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -28,10 +29,12 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = Config::effective(args)?;
     runtime()?.block_on(async {
+        // Listened for from before the port opens: a stop that comes early is a stop too.
+        let terminate = signal(SignalKind::terminate());
         let running = Running::start(&config).await?;
         introduce(&running);
         reload_on_hangup(args.clone(), Arc::clone(&running.gateway));
-        stop_signal().await;
+        stop_signal(terminate).await;
         tracing::info!("draining");
         running.stop().await?;
         Ok(ExitCode::SUCCESS)
@@ -214,7 +217,6 @@ async fn beat(gateway: Arc<Gateway>, mut stopped: watch::Receiver<bool>) {
 /// SIGHUP: an invalid file is refused whole, and the last good one keeps serving.
 fn reload_on_hangup(args: ServeArgs, gateway: Arc<Gateway>) {
     tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
         let Ok(mut hangup) = signal(SignalKind::hangup()) else {
             return;
         };
@@ -235,9 +237,8 @@ fn reload_on_hangup(args: ServeArgs, gateway: Arc<Gateway>) {
     });
 }
 
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
+async fn stop_signal(terminate: std::io::Result<Signal>) {
+    match terminate {
         Ok(mut terminate) => {
             tokio::select! {
                 _ = terminate.recv() => {}

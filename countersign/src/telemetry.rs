@@ -89,17 +89,20 @@ type BoxLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 
 /// All of it as one subscriber. Without a tracer no layer wants the spans, and none is made.
 fn subscriber(logs: BoxLayer<Registry>, tracer: Option<Tracer>) -> Dispatch {
-    let spans = tracer.map(|tracer| {
-        tracing_opentelemetry::layer()
-            .with_tracer(tracer)
-            // Places in the source, threads and wake-ups are of no use to operators.
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(only_spans())
-    });
-    Dispatch::new(tracing_subscriber::registry().with(logs).with(spans))
+    let registry = tracing_subscriber::registry().with(logs);
+    // An absent layer would count as one that wants every span.
+    let Some(tracer) = tracer else {
+        return Dispatch::new(registry);
+    };
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        // Places in the source, threads and wake-ups are of no use to operators.
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_filter(only_spans());
+    Dispatch::new(registry.with(spans))
 }
 
 fn only_spans() -> Targets {

@@ -189,6 +189,7 @@ impl Trace {
             let name = "gen_ai.response.finish_reasons";
             span.set_attribute(name, Value::Array(Array::String(reasons)));
         }
+        ends_now(span);
     }
 
     fn upstream_ended(&self, finish: Option<Finish>) {
@@ -202,6 +203,7 @@ impl Trace {
             Some(Finish::Complete | Finish::Blocked) | None => return,
         };
         failed(&span, fault.to_owned());
+        ends_now(&span);
     }
 
     fn upstream(&self) -> std::sync::MutexGuard<'_, Upstream> {
@@ -305,7 +307,7 @@ fn client_span(server: &Span, exchange: &Exchange, method: &Method) -> Span {
         gen_ai.request.model = model,
         gen_ai.request.stream = exchange.stream,
         server.address = address.host(),
-        server.port = port(address),
+        server.port = i64::from(port(address)),
     )
 }
 
@@ -341,6 +343,11 @@ fn method_name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         _ => "_OTHER",
     }
+}
+
+/// A span is exported as ending when it was left for the last time, not when it is dropped.
+fn ends_now(span: &Span) {
+    span.in_scope(|| ());
 }
 
 fn failed(span: &Span, kind: String) {

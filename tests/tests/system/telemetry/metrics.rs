@@ -82,5 +82,6 @@ async fn read_strictly(text: &str) {
         .trim()
         .parse()
         .unwrap();
-    assert!(families >= 17, "only {families} metrics were read");
+    // A family without a sample, as of gaps in a run without any, is not there.
+    assert!(families >= 15, "only {families} metrics were read");
 }

@@ -18,10 +18,5 @@ for target in $(sed -n 's/^name = "\([a-z_]*\)"$/\1/p' Cargo.toml); do
     cargo fuzz run --fuzz-dir . --sanitizer none --target x86_64-unknown-linux-gnu "$target" \
         "$found" "corpus/$target" -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
         -max_len=16384 -print_final_stats=1
-    if [ -n "${KEEP:-}" ]; then
-        # Of what was found, the inputs that reach something that the corpus does not.
-        cargo fuzz run --fuzz-dir . --sanitizer none --target x86_64-unknown-linux-gnu "$target" \
-            "corpus/$target" "$found" -- -merge=1 -max_len=2048
-    fi
     rm -r "$found"
 done

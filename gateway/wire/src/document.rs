@@ -41,6 +41,7 @@ impl Document {
             sink: &mut gathering,
             event: root.text_at("type"),
             block: None,
+            entries: 0,
         };
         match walk.value(&mut String::new(), At::default(), &root) {
             Ok(()) => {}

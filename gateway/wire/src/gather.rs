@@ -6,6 +6,9 @@ use countersign_record::Unscanned;
 use crate::edit::{Place, Slot, View};
 use crate::embedded::Unescaper;
 
+/// Most texts that a place goes with.
+const OWNERS_MAX: usize = 2;
+
 /// A text that was found.
 #[derive(Debug)]
 pub(crate) struct Found<'t> {
@@ -47,11 +50,13 @@ pub(crate) trait Sink {
     /// What was found so far.
     fn slots(&mut self) -> &mut Vec<Slot>;
 
-    /// Lets all that was found from `from` on go when any text of `owners` is redacted.
-    fn shadow(&mut self, from: usize, owners: &[Slot]) {
+    /// Lets all values that were found from `from` on, and keys too if they are alternatives, go
+    /// when any text of `owners` is redacted.
+    fn shadow(&mut self, from: usize, owners: &[Slot], keys: bool) {
         let slots = self.slots();
         let found = slots.get(from..).unwrap_or_default().iter();
-        let bound: Vec<Slot> = found.filter(|s| !s.view.is_shadow()).cloned().collect();
+        let goes = |s: &&Slot| !s.view.is_shadow() && (keys || !matches!(s.view, View::Key));
+        let bound: Vec<Slot> = found.filter(goes).cloned().collect();
         for slot in bound {
             for owner in owners.iter().filter(|owner| owner.place != slot.place) {
                 slots.push(Slot {
@@ -63,11 +68,12 @@ pub(crate) trait Sink {
         }
     }
 
-    /// The findings from `from` on that are text of their own place.
+    /// The first findings from `from` on that are values and text of their own place: the token
+    /// itself and its bytes. A bound keeps hostile nesting from costing more than it sends.
     fn owners(&mut self, from: usize) -> Vec<Slot> {
         let slots = self.slots().get(from..).unwrap_or_default();
-        let own = slots.iter().filter(|slot| !slot.view.is_shadow());
-        own.cloned().collect()
+        let own = |slot: &&Slot| !slot.view.is_shadow() && !matches!(slot.view, View::Key);
+        slots.iter().filter(own).take(OWNERS_MAX).cloned().collect()
     }
 }
 

@@ -51,11 +51,15 @@ pub struct StreamReader {
 impl StreamReader {
     /// A reader at the start of a stream.
     ///
-    /// A stream of server-sent events is none of Ollama's, whatever its path, and is read as that
-    /// of an unknown API.
+    /// A stream in a framing that is not the dialect's is none of the dialect's, whatever its path,
+    /// and is read as that of an unknown API.
     pub fn new(dialect: Dialect, framing: Framing, limits: &Limits) -> Self {
-        let foreign = dialect.is_ollama() && framing == Framing::Sse;
-        let dialect = if foreign { Dialect::Raw } else { dialect };
+        let native = match dialect {
+            Dialect::KserveV1 | Dialect::KserveV2 | Dialect::Raw => true,
+            Dialect::OllamaChat | Dialect::OllamaGenerate => framing == Framing::Lines,
+            _ => framing == Framing::Sse,
+        };
+        let dialect = if native { dialect } else { Dialect::Raw };
         Self {
             dialect,
             framing,
@@ -238,6 +242,7 @@ impl StreamReader {
             sink: &mut reading,
             event: tree.root.text_at("type"),
             block: block.as_deref(),
+            entries: 0,
         }
         .value(&mut path, At::default(), &tree.root)?;
         reading.page.onto(frame);

@@ -77,6 +77,16 @@ pub(crate) fn aligned(members: &Members) -> Option<(&Node, Option<&Node>)> {
     }
 }
 
+/// Whether alternatives are the keys of an object.
+fn are_keys(alternatives: &Node) -> bool {
+    let Node::Map(members) = alternatives else {
+        return false;
+    };
+    members
+        .iter()
+        .all(|(_, value)| matches!(value, Node::Number(_)))
+}
+
 impl<S: Sink> Walk<'_, S> {
     /// A token, its bytes and its alternatives.
     pub(crate) fn entry(
@@ -105,11 +115,16 @@ impl<S: Sink> Walk<'_, S> {
             walked?;
         }
         let owners = self.sink.owners(from);
-        for (name, value) in others {
-            self.member(path, self.within(at, Some(&name.text), members), value)?;
+        self.entries += 1;
+        let walked = others.into_iter().try_for_each(|(name, value)| {
+            self.member(path, self.within(at, Some(&name.text), members), value)
+        });
+        self.entries -= 1;
+        // A token has alternatives, and they have none: deeper nesting would only cost memory.
+        if self.entries < 2 {
+            self.sink.shadow(from, &owners, false);
         }
-        self.sink.shadow(from, &owners);
-        Ok(())
+        walked
     }
 
     fn token(&mut self, path: &str, leaf: &Leaf, view: View) -> Result<(), S::Error> {
@@ -122,6 +137,18 @@ impl<S: Sink> Walk<'_, S> {
 
     /// Chosen tokens and the alternatives of each.
     pub(crate) fn aligned(
+        &mut self,
+        path: &mut String,
+        at: At<'_>,
+        (chosen, ranked): (&Node, Option<&Node>),
+    ) -> Result<(), S::Error> {
+        self.entries += 1;
+        let walked = self.pairs(path, at, (chosen, ranked));
+        self.entries -= 1;
+        walked
+    }
+
+    fn pairs(
         &mut self,
         path: &mut String,
         at: At<'_>,
@@ -146,7 +173,10 @@ impl<S: Sink> Walk<'_, S> {
                     walk.alternatives(path, at, alternatives)
                 })?;
             }
-            self.sink.shadow(from, &owners);
+            if self.entries < 2 {
+                let keys = ranked.get(nth).is_some_and(are_keys);
+                self.sink.shadow(from, &owners, keys);
+            }
         }
         Ok(())
     }
@@ -158,15 +188,9 @@ impl<S: Sink> Walk<'_, S> {
         at: At<'_>,
         alternatives: &Node,
     ) -> Result<(), S::Error> {
-        let Node::Map(members) = alternatives else {
+        let (Node::Map(members), true) = (alternatives, are_keys(alternatives)) else {
             return self.value(path, at, alternatives);
         };
-        if !members
-            .iter()
-            .all(|(_, value)| matches!(value, Node::Number(_)))
-        {
-            return self.value(path, at, alternatives);
-        }
         for (rank, (name, _)) in members.iter().enumerate() {
             let length = path.len();
             push_index(path, rank as u64);

@@ -59,6 +59,8 @@ pub(crate) struct Walk<'w, S> {
     pub(crate) event: Option<&'w str>,
     /// The content block that `content_block` and `delta` of an event are about.
     pub(crate) block: Option<&'w str>,
+    /// Tokens around the value.
+    pub(crate) entries: usize,
 }
 
 impl<S: Sink> Walk<'_, S> {

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use countersign_record::{Unscanned, Usage};
-use countersign_wire::{BodyError, BodyFault, Dialect, Document, Limits};
+use countersign_wire::{BodyError, BodyFault, Dialect, Document, Framing, Limits};
 use serde_json::{Value, json};
 
+use crate::streams::read_as;
 use crate::values::string_paths;
 
 const DIALECTS: [Dialect; 3] = [
@@ -106,6 +107,57 @@ fn a_body_that_two_parsers_could_read_differently_is_refused_with_its_place() {
             "{}: {error}",
             String::from_utf8_lossy(body)
         );
+    }
+}
+
+#[test]
+fn a_byte_order_mark_before_a_body_or_an_event_is_refused() {
+    let fault = parse(Dialect::OpenAiChat, "\u{feff}{}".as_bytes()).unwrap_err();
+    assert_eq!(fault.fault, BodyFault::ByteOrderMark);
+    for (dialect, framing, stream) in [
+        (Dialect::OpenAiChat, Framing::Sse, "data: \u{feff}{}\n\n"),
+        (Dialect::Raw, Framing::Sse, "data: \u{feff}{}\n\n"),
+        (Dialect::OllamaChat, Framing::Lines, "\u{feff}{}\n"),
+    ] {
+        assert!(read_as(dialect, framing, stream).is_err(), "{stream:?}");
+    }
+}
+
+#[test]
+fn keys_that_a_lax_receiver_takes_for_a_word_of_the_dialect_are_refused_beside_it() {
+    let refused = [
+        (
+            Dialect::OpenAiChat,
+            r#"{"messages":[{"content":"a","Content":"b"}]}"#,
+        ),
+        (Dialect::AnthropicMessages, r#"{"SYSTEM":"a","system":"b"}"#),
+        (Dialect::OllamaChat, r#"{"\u017fystem":"a","system":"b"}"#),
+        (
+            Dialect::Gemini,
+            r#"{"parts":[{"inlineData":{},"inline_data":{}}]}"#,
+        ),
+        (Dialect::KserveV2, r#"{"inputs":[],"Inputs":[]}"#),
+    ];
+    for (dialect, body) in refused {
+        let error = parse(dialect, body.as_bytes()).unwrap_err();
+        assert_eq!(error.fault, BodyFault::AmbiguousKey, "{body}");
+        let stream = format!("data: {body}\n\n");
+        if dialect != Dialect::OllamaChat {
+            assert!(read_as(dialect, Framing::Sse, &stream).is_err(), "{body}");
+        }
+    }
+    let error = parse(Dialect::OpenAiChat, b"{\"model\":\"m\",\n \"Model\":\"n\"}");
+    assert_eq!(error.unwrap_err().line, 2);
+    let fine = [
+        (Dialect::OpenAiChat, r#"{"Content":"alone"}"#),
+        (
+            Dialect::OpenAiChat,
+            r#"{"properties":{"colour":1,"Colour":2}}"#,
+        ),
+        (Dialect::Raw, r#"{"content":"a","Content":"b"}"#),
+    ];
+    for (dialect, body) in fine {
+        assert!(parse(dialect, body.as_bytes()).is_ok(), "{body}");
     }
 }
 

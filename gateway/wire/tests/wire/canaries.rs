@@ -127,7 +127,7 @@ fn frames_with(
     (nth, data): (usize, &Value),
 ) -> Vec<Frame> {
     let mut reader = reader(dialect, framing);
-    let mut events = events.to_vec();
+    let mut events = events[..=nth].to_vec();
     events[nth].data = data.to_string();
     let read = |event| reader.read(event).unwrap();
     events.into_iter().map(read).collect()
@@ -143,38 +143,20 @@ fn a_canary_in_any_string_of_any_event_of_any_dialect_is_seen() {
                 continue;
             };
             for path in paths(&data) {
-                // A type or a marker that is gone is another event; text after it is not.
-                let data = planted(&data, &path, true);
-                let frames = frames_with(dialect, framing, &events, (nth, &data));
-                let seen = channels(&frames).iter().any(|t| t.contains(CANARY));
-                let forwarded = !frames[nth].bytes().is_empty();
-                assert!(seen || !forwarded, "{dialect:?} event {nth} {path}");
-                tried += usize::from(forwarded);
+                for after in [false, true] {
+                    let data = planted(&data, &path, after);
+                    let frames = frames_with(dialect, framing, &events, (nth, &data));
+                    let seen = channels(&frames).iter().any(|t| t.contains(CANARY));
+                    // What follows the end is not forwarded.
+                    let forwarded = !frames[nth].bytes().is_empty();
+                    assert!(seen || !forwarded, "{dialect:?} event {nth} {path}");
+                    tried += usize::from(forwarded);
+                }
             }
         }
     }
-    assert!(tried > 800, "{tried}");
-}
-
-#[test]
-fn an_event_whose_string_is_replaced_whole_is_seen_too() {
-    for (dialect, framing, recording) in ALL {
-        let events = decode(framing, [recording.as_bytes()]).unwrap();
-        for (nth, event) in events.iter().enumerate() {
-            let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
-                continue;
-            };
-            for path in paths(&data) {
-                let data = planted(&data, &path, false);
-                let frames = frames_with(dialect, framing, &events, (nth, &data));
-                let seen = channels(&frames).iter().any(|t| t.contains(CANARY));
-                assert!(
-                    seen || frames[nth].bytes().is_empty(),
-                    "{dialect:?} event {nth} {path}"
-                );
-            }
-        }
-    }
+    println!("{tried} canaries");
+    assert!(tried > 1600, "{tried}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use countersign_wire::{DecodeError, Framing, StreamDecoder, StreamEvent};
 use proptest::prelude::*;
 
-use crate::recordings::{ANTHROPIC, OPENAI, RAW, events, variants};
+use crate::recordings::{ANTHROPIC, OPENAI, RAW, decode, events, variants};
 
 const STREAMS: [&str; 3] = [OPENAI, ANTHROPIC, RAW];
 
@@ -176,4 +176,37 @@ proptest! {
             (whole, parts) => prop_assert!(whole.is_err() && parts.is_err()),
         }
     }
+}
+
+#[test]
+fn only_a_line_feed_ends_a_line_and_blank_lines_say_nothing() {
+    let read = |stream: &str| -> Vec<String> {
+        let events = decode(Framing::Lines, [stream.as_bytes()]).unwrap();
+        let raw: Vec<u8> = events.iter().flat_map(|e| e.raw.to_vec()).collect();
+        assert_eq!(raw, stream.as_bytes());
+        events.into_iter().map(|e| e.data).collect()
+    };
+    assert_eq!(read("{}\n{}\r\n"), ["{}", "{}"]);
+    assert_eq!(read("{\r}\n"), ["{\r}"]);
+    assert_eq!(read("{}\n\n \n{}"), ["{}", "", "", "{}"]);
+    assert_eq!(read("{\u{2028}}\n"), ["{\u{2028}}"]);
+    assert!(read("").is_empty());
+}
+
+#[test]
+fn a_line_that_is_too_long_or_no_text_is_refused_however_it_comes() {
+    let push = |limit: usize, chunks: &[&[u8]]| -> Result<(), DecodeError> {
+        let mut decoder = StreamDecoder::new(Framing::Lines, limit);
+        for chunk in chunks {
+            decoder.push(chunk)?;
+        }
+        decoder.finish().map(drop)
+    };
+    let too_large = Err(DecodeError::TooLarge { limit: 4 });
+    assert_eq!(push(4, &[b"123\n123\n"]), Ok(()));
+    assert_eq!(push(4, &[b"1234\n"]), too_large);
+    assert_eq!(push(4, &[b"12", b"34", b"5"]), too_large);
+    assert_eq!(push(9, &[b"\xff\n"]), Err(DecodeError::Encoding));
+    assert_eq!(push(9, &[b"\xc3"]), Err(DecodeError::Encoding));
+    assert_eq!(push(9, &[b"\xc3", b"\xa9\n"]), Ok(()));
 }

@@ -31,4 +31,6 @@ mod stream_redaction;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod unread;
+#[cfg(test)]
 mod values;

@@ -44,17 +44,61 @@ fn every_kind() -> [(RefusalKind, u16, &'static str, &'static str); 12] {
 fn every_kind_has_its_status_and_code_in_every_dialect() {
     for (kind, status, code, anthropic) in every_kind() {
         assert_eq!((kind.status(), kind.code()), (status, code));
-        for dialect in [Dialect::OpenAiChat, Dialect::Raw] {
-            let error = &body(dialect, kind.clone())["error"];
-            assert_eq!(error["code"], code);
-            assert_eq!(error["message"], "Withheld by policy.");
-            assert_eq!(error["innererror"]["exchange"], "0199-x");
-            assert!(error["param"].is_null() && error["type"].is_string());
+        for dialect in Dialect::ALL {
+            let body = body(dialect, kind.clone());
+            match dialect.name().split('.').next().unwrap() {
+                "anthropic" => {
+                    let expected = json!({ "type": "error", "request_id": "0199-x",
+                        "error": { "type": anthropic, "message": "Withheld by policy." } });
+                    assert_eq!(body, expected);
+                }
+                "ollama" | "kserve" => {
+                    assert_eq!(body["error"], "Withheld by policy.");
+                    assert_eq!(body["code"], code);
+                    assert_eq!(body["exchange"], "0199-x");
+                }
+                "gemini" => {
+                    let error = &body["error"];
+                    assert_eq!(error["code"], status);
+                    assert_eq!(error["message"], "Withheld by policy.");
+                    let details = &error["details"][0];
+                    assert_eq!(details["reason"], code.to_ascii_uppercase());
+                    assert_eq!(details["metadata"]["exchange"], "0199-x");
+                }
+                _ => {
+                    let error = &body["error"];
+                    assert_eq!(error["code"], code);
+                    assert_eq!(error["message"], "Withheld by policy.");
+                    assert_eq!(error["innererror"]["exchange"], "0199-x");
+                    assert!(error["param"].is_null() && error["type"].is_string());
+                }
+            }
         }
-        let expected = json!({ "type": "error", "request_id": "0199-x",
-            "error": { "type": anthropic, "message": "Withheld by policy." } });
-        assert_eq!(body(Dialect::AnthropicMessages, kind), expected);
     }
+}
+
+#[test]
+fn a_google_status_is_one_of_the_canonical_codes() {
+    let table = [
+        (RefusalKind::BadRequest, "INVALID_ARGUMENT"),
+        (RefusalKind::NotFound, "NOT_FOUND"),
+        (RefusalKind::RateLimited, "RESOURCE_EXHAUSTED"),
+        (RefusalKind::NotEvaluated, "UNAVAILABLE"),
+        (RefusalKind::UpstreamTimeout, "DEADLINE_EXCEEDED"),
+        (RefusalKind::Internal, "INTERNAL"),
+    ];
+    for (kind, status) in table {
+        assert_eq!(body(Dialect::Gemini, kind)["error"]["status"], status);
+    }
+    let expected = json!({ "error": {
+        "code": 400, "message": "Withheld by policy.", "status": "INVALID_ARGUMENT",
+        "details": [{
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "CONTENT_FILTER",
+            "domain": "countersign", "metadata": {
+                "exchange": "0199-x", "policy": "default@abc", "rules": "no-cards" },
+        }],
+    }});
+    assert_eq!(body(Dialect::Gemini, blocked().kind), expected);
 }
 
 #[test]
@@ -78,6 +122,7 @@ fn a_decision_comment_is_one_comment_whatever_it_is_given() {
         decision_comment(Framing::Sse, "e1", "permit"),
         b": countersign exchange=e1 decision=permit\n\n"
     );
+    assert!(decision_comment(Framing::Lines, "e1", "permit").is_empty());
     let odd = decision_comment(Framing::Sse, "e\r\n\r\ndata: x", "a\nb");
     let events = events([odd.as_slice()]);
     assert!(events.len() == 1 && events[0].data.is_empty());

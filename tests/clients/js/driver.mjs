@@ -1,0 +1,44 @@
+// Runs checks that arrive on standard input and prints what the application saw of each: the same
+// exchange as python/driver.py. COUNTERSIGN_CLIENTS_NODE is the folder with node_modules.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+export const require = createRequire(path.join(process.env.COUNTERSIGN_CLIENTS_NODE, "package.json"));
+
+function versionOf(name) {
+  const folder = path.join(process.env.COUNTERSIGN_CLIENTS_NODE, "node_modules", name);
+  return JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")).version;
+}
+
+function codeOf(error) {
+  const body = error.data ?? error.error ?? {};
+  const inner = body.error ?? body;
+  return [error.code, inner.code, inner.type].find((found) => typeof found === "string") ?? null;
+}
+
+async function sawOf(ask, check) {
+  const pieces = [];
+  const text = () => ({ text: pieces.join(""), pieces: pieces.filter((p) => p).length });
+  try {
+    const finish = await ask(check, (piece) => pieces.push(piece ?? ""));
+    return { ...text(), finish: finish ?? null };
+  } catch (thrown) {
+    // The Vercel SDK wraps the last of its own attempts.
+    const error = thrown.lastError ?? thrown;
+    const status = error.status ?? error.statusCode ?? null;
+    const told = `${thrown} ${thrown.stack} ${JSON.stringify(thrown)}`;
+    const name = thrown.name === "Error" ? thrown.constructor.name : thrown.name;
+    return { ...text(), error: name, status, code: codeOf(error), told };
+  }
+}
+
+export async function run(distribution, ask) {
+  const order = JSON.parse(readFileSync(0, "utf8"));
+  const version = versionOf(distribution);
+  for (const check of order.checks) {
+    const line = { client: order.client, version, case: check.case, saw: await sawOf(ask, check) };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+  }
+}

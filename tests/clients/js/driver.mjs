@@ -19,16 +19,28 @@ function codeOf(error) {
 }
 
 async function sawOf(ask, check) {
-  const pieces = [];
-  const text = () => ({ text: pieces.join(""), pieces: pieces.filter((p) => p).length });
+  const [pieces, began, asked] = [[], [], performance.now()];
+  const piece = (text) => {
+    if (!text) return;
+    pieces.push(text);
+    began.push(performance.now());
+  };
+  const text = () => {
+    const ended = performance.now();
+    const lead = began.length ? Math.round(ended - began[0]) : 0;
+    const took = Math.round(ended - asked);
+    return { text: pieces.join(""), pieces: pieces.length, lead_ms: lead, took_ms: took };
+  };
   try {
-    const finish = await ask(check, (piece) => pieces.push(piece ?? ""));
+    const finish = await ask(check, piece);
     return { ...text(), finish: finish ?? null };
   } catch (thrown) {
     // The Vercel SDK wraps the last of its own attempts.
     const error = thrown.lastError ?? thrown;
     const status = error.status ?? error.statusCode ?? null;
-    const told = `${thrown} ${thrown.stack} ${JSON.stringify(thrown)}`;
+    // What the application sent itself is no leak.
+    const others = (key, value) => (key === "requestBodyValues" ? undefined : value);
+    const told = `${thrown} ${thrown.stack} ${JSON.stringify(thrown, others)}`;
     const name = thrown.name === "Error" ? thrown.constructor.name : thrown.name;
     return { ...text(), error: name, status, code: codeOf(error), told };
   }

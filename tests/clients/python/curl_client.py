@@ -43,8 +43,9 @@ def ask(check, piece):
         frame = json.loads(line.removeprefix("data: "))
         if "error" in frame:
             raise HttpError(200, json.dumps(frame))
-        piece(frame["choices"][0]["delta"].get("content"))
-        finish = frame["choices"][0]["finish_reason"] or finish
+        choice = frame["choices"][0]
+        piece(choice["delta"].get("content"))
+        finish = choice.get("finish_reason") or finish
     if done.returncode != 0:
         raise CurlError(f"exit {done.returncode}: {done.stderr}")
     return finish

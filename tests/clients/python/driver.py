@@ -1,8 +1,8 @@
 """Runs checks that arrive on standard input and prints what the application saw of each.
 
 Input: one JSON object `{"client": NAME, "checks": [{case, model, base, prompt, stream, key}]}`.
-Output: one JSON line per check, `{client, version, case, saw}`. What is expected is not known
-here: the Rust test judges.
+Output: one JSON line per check, `{client, version, case, saw}`; `lead_ms` is how long before its
+end an answer began to arrive. What is expected is not known here: the Rust test judges.
 
 A client is a function `ask(check, piece)` that calls `piece(text)` for every piece of text it is
 given and returns the finish reason. Whatever it raises is what the application would have seen.
@@ -11,6 +11,7 @@ given and returns the finish reason. Whatever it raises is what the application 
 import importlib.metadata
 import json
 import sys
+import time
 
 
 def code_of(error):
@@ -34,16 +35,25 @@ def status_of(error):
 
 
 def saw_of(ask, check):
-    pieces = []
+    pieces, began, asked = [], [], time.monotonic()
+
+    def piece(text):
+        if text:
+            pieces.append(text)
+            began.append(time.monotonic())
+
     try:
-        finish = ask(check, lambda text: pieces.append(text or ""))
+        finish = ask(check, piece)
     except Exception as error:  # this is the observation
         said = {"error": type(error).__name__, "status": status_of(error), "code": code_of(error)}
         # All that an application could log of it.
         said["told"] = f"{error} {error!r} {getattr(error, 'body', '')}"
     else:
         said = {"finish": None if finish is None else str(finish)}
-    return {"text": "".join(pieces), "pieces": len([p for p in pieces if p]), **said}
+    ended = time.monotonic()
+    times = {"lead_ms": int((ended - began[0]) * 1000) if began else 0}
+    times["took_ms"] = int((ended - asked) * 1000)
+    return {"text": "".join(pieces), "pieces": len(pieces), **times, **said}
 
 
 def run(distribution, ask):

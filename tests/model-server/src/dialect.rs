@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::model::Part;
 
-/// Longest answer nobody bounded, in tokens.
+/// Longest answer, in tokens: enough for a stream of several strides.
 const TOKENS_MAX: usize = 40;
 
 /// Which API a caller speaks.
@@ -52,7 +52,9 @@ impl Asked {
             dialect,
             model: body["model"].as_str()?.to_owned(),
             text: content.as_str().map_or(parts, str::to_owned),
-            tokens_max: bound.map_or(TOKENS_MAX, |b| usize::try_from(b).unwrap_or(TOKENS_MAX)),
+            tokens_max: bound.map_or(TOKENS_MAX, |b| {
+                usize::try_from(b).unwrap_or(TOKENS_MAX).min(TOKENS_MAX)
+            }),
             // Ollama streams unless it is told not to.
             stream: body["stream"]
                 .as_bool()

@@ -7,7 +7,7 @@ const Anthropic = require("@anthropic-ai/sdk").default;
 await run("@anthropic-ai/sdk", async (check, piece) => {
   const client = new Anthropic({ baseURL: check.base, apiKey: check.key, timeout: 60_000 });
   const messages = [{ role: "user", content: check.prompt }];
-  const order = { model: check.model, max_tokens: 200, messages };
+  const order = { model: check.model, max_tokens: check.tokens ?? 200, messages };
   if (!check.stream) {
     const answer = await client.messages.create(order);
     piece(answer.content.map((block) => block.text).join(""));

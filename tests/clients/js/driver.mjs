@@ -41,7 +41,9 @@ async function sawOf(ask, check) {
     // What the application sent itself is no leak.
     const others = (key, value) => (key === "requestBodyValues" ? undefined : value);
     const told = `${thrown} ${thrown.stack} ${JSON.stringify(thrown, others)}`;
-    const name = thrown.name === "Error" ? thrown.constructor.name : thrown.name;
+    // An error frame that a client passes on as it is has no class of its own.
+    const named = thrown.name && thrown.name !== "Error";
+    const name = named ? thrown.name : (thrown.constructor?.name ?? typeof thrown);
     return { ...text(), error: name, status, code: codeOf(error), told };
   }
 }

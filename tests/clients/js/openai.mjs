@@ -8,6 +8,7 @@ await run("openai", async (check, piece) => {
   const client = new OpenAI({ baseURL: `${check.base}/v1`, apiKey: check.key, timeout: 60_000 });
   const messages = [{ role: "user", content: check.prompt }];
   const order = { model: check.model, messages, stream: check.stream };
+  if (check.tokens) order.max_tokens = check.tokens;
   const answer = await client.chat.completions.create(order);
   if (!check.stream) {
     piece(answer.choices[0].message.content);

@@ -7,7 +7,8 @@ from driver import run
 def ask(check, piece):
     client = anthropic.Anthropic(base_url=check["base"], api_key=check["key"], timeout=60)
     messages = [{"role": "user", "content": check["prompt"]}]
-    order = {"model": check["model"], "max_tokens": 200, "messages": messages}
+    order = {"model": check["model"], "max_tokens": check["tokens"] or 200}
+    order["messages"] = messages
     if not check["stream"]:
         answer = client.messages.create(**order)
         piece("".join(block.text for block in answer.content))

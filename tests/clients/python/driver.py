@@ -1,6 +1,7 @@
 """Runs checks that arrive on standard input and prints what the application saw of each.
 
-Input: one JSON object `{"client": NAME, "checks": [{case, model, base, prompt, stream, key}]}`.
+Input: one JSON object `{"client": NAME, "checks": [{case, model, base, prompt, stream,
+tokens, key}]}`; `tokens` bounds the answer, where it is not null.
 Output: one JSON line per check, `{client, version, case, saw}`; `lead_ms` is how long before its
 end an answer began to arrive. What is expected is not known here: the Rust test judges.
 

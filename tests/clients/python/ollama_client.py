@@ -8,7 +8,9 @@ def ask(check, piece):
     headers = {"authorization": f"Bearer {check['key']}"}
     client = ollama.Client(host=check["base"], timeout=60, headers=headers)
     messages = [{"role": "user", "content": check["prompt"]}]
-    answer = client.chat(model=check["model"], messages=messages, stream=check["stream"])
+    options = {"num_predict": check["tokens"]} if check["tokens"] else None
+    order = {"model": check["model"], "messages": messages, "options": options}
+    answer = client.chat(**order, stream=check["stream"])
     if not check["stream"]:
         piece(answer.message.content)
         return answer.done_reason

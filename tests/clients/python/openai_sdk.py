@@ -7,9 +7,10 @@ from driver import run
 def ask(check, piece):
     client = openai.OpenAI(base_url=f"{check['base']}/v1", api_key=check["key"], timeout=60)
     messages = [{"role": "user", "content": check["prompt"]}]
-    answer = client.chat.completions.create(
-        model=check["model"], messages=messages, stream=check["stream"]
-    )
+    order = {"model": check["model"], "messages": messages, "stream": check["stream"]}
+    if check["tokens"]:
+        order["max_tokens"] = check["tokens"]
+    answer = client.chat.completions.create(**order)
     if not check["stream"]:
         piece(answer.choices[0].message.content)
         return answer.choices[0].finish_reason

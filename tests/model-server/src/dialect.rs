@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::model::Part;
 
-/// Longest answer, in tokens: enough for a stream of several strides.
+/// Longest answer nobody bounded, in tokens.
 const TOKENS_MAX: usize = 40;
 
 /// Which API a caller speaks.
@@ -47,14 +47,13 @@ impl Asked {
         let parts: String = parts.filter_map(|part| part["text"].as_str()).collect();
         let bound = body["max_tokens"]
             .as_u64()
-            .or(body["max_completion_tokens"].as_u64());
+            .or(body["max_completion_tokens"].as_u64())
+            .or(body["options"]["num_predict"].as_u64());
         Some(Self {
             dialect,
             model: body["model"].as_str()?.to_owned(),
             text: content.as_str().map_or(parts, str::to_owned),
-            tokens_max: bound.map_or(TOKENS_MAX, |b| {
-                usize::try_from(b).unwrap_or(TOKENS_MAX).min(TOKENS_MAX)
-            }),
+            tokens_max: bound.map_or(TOKENS_MAX, |b| usize::try_from(b).unwrap_or(TOKENS_MAX)),
             // Ollama streams unless it is told not to.
             stream: body["stream"]
                 .as_bool()

@@ -248,6 +248,16 @@ impl Case {
         }
     }
 
+    /// Bound on the real model's answer: a few strides, or more than its policy lets pass.
+    fn tokens(&self) -> Option<u32> {
+        let tokens = if self.outcome == Outcome::DenyMidway {
+            110
+        } else {
+            40
+        };
+        self.model.then_some(tokens)
+    }
+
     fn prompt(&self) -> &'static str {
         match self.outcome {
             Outcome::DenyInput => ASKS_FOR_STORAGE,
@@ -275,6 +285,7 @@ pub(super) fn order(client: &Client, key: &str, gateway: impl Fn(Peer) -> Option
             "base": format!("{base}{}", case.prefix(client.dialect)),
             "prompt": case.prompt(),
             "stream": case.stream,
+            "tokens": case.tokens(),
             "key": key,
         }))
     });

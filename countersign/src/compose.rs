@@ -11,13 +11,14 @@ use countersign_gateway::judge::Judge;
 use countersign_gateway::limits::Limits;
 use countersign_gateway::metrics::Metrics;
 use countersign_gateway::quota::Quota;
-use countersign_gateway::route::{NotEvaluated, Route};
+use countersign_gateway::route::{Extractions, NotEvaluated, Route};
 use countersign_gateway::tls::{self, Tls};
 use countersign_gateway::upgrade::Tunnels;
 use countersign_gateway::upstream::{Access, Upstream};
 use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey, keys};
 use countersign_ledger_sled::SledIndex;
 use countersign_policy::{DEFAULT_POLICY, Policy, TAXONOMY};
+use countersign_wire::Extraction;
 
 use crate::config::{Config, TlsConfig, UpstreamConfig};
 use crate::exit::{BAD_CONFIG, BAD_DATA, UNAVAILABLE, fail};
@@ -164,6 +165,7 @@ fn one_route(
         Some(own) => Arc::new(Quota::new(own.per_principal.into())),
         None => Arc::clone(quota),
     };
+    let extract = extractions(route, &name)?;
     Ok(Route {
         name,
         pattern: route.matches.path.clone(),
@@ -177,8 +179,20 @@ fn one_route(
         },
         on_unreadable: route.on_unreadable.into(),
         upgrades: route.upgrades.into(),
+        extract,
         quota,
         way,
+    })
+}
+
+fn extractions(route: &crate::config::RouteConfig, name: &str) -> anyhow::Result<Extractions> {
+    let of = |pointers| {
+        Extraction::new(pointers)
+            .map_err(|e| fail(BAD_CONFIG, format!("route {name}: extract: {e}")))
+    };
+    Ok(Extractions {
+        input: of(&route.extract.input)?,
+        output: of(&route.extract.output)?,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::exit::{BAD_CONFIG, fail};
 
 pub(crate) use limits::LimitsConfig;
 use route::{
-    EvidenceConfig, MatchConfig, NotEvaluatedConfig, StreamConfig, UnreadableConfig,
+    EvidenceConfig, ExtractConfig, MatchConfig, NotEvaluatedConfig, StreamConfig, UnreadableConfig,
     UpgradesConfig, default_policy,
 };
 pub(crate) use route::{RouteConfig, UpstreamConfig};
@@ -150,6 +150,7 @@ impl Config {
                 on_not_evaluated: NotEvaluatedConfig::default(),
                 on_unreadable: UnreadableConfig::default(),
                 upgrades: UpgradesConfig::default(),
+                extract: ExtractConfig::default(),
                 limits: None,
             }],
             policies: Vec::new(),

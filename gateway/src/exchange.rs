@@ -5,7 +5,7 @@
 //! [`Gateway::exchange`] is the main flow of the product. Each step is one call; a step that fails
 //! ends the exchange with a refusal in the caller's dialect, and the record says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use countersign_classifiers::PatternDetector;
 use countersign_record::{
     Action, Commitment, ExchangeId, Finish, ModelRef, Side, Timeline, Unscanned,
 };
-use countersign_wire::{Dialect, RefusalKind};
+use countersign_wire::{Dialect, Document, Extraction, RefusalKind, Scalar};
 use http::{HeaderMap, Request, Response, StatusCode, request};
 
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ use crate::body::{Body, BoxError};
 use crate::caller;
 use crate::clock::{new_exchange_id, now};
 use crate::evidence::{Evidence, EvidenceFault, Finding, Observed, effect_name};
+use crate::forward;
 use crate::hygiene;
 use crate::intake::{self, Content};
 use crate::judge::{Circumstances, Disposition, Judge, Judgement};
@@ -33,11 +34,11 @@ use crate::metrics::Metrics;
 use crate::permit::Permitted;
 use crate::quota::Admission;
 use crate::refusal::{self, Fault};
-use crate::route::{Route, Unreadable};
+use crate::route::Route;
 use crate::shed::Shed;
 use crate::trace::{self, Trace};
 use crate::upgrade::{self, Tunnels};
-use crate::upstream::{self, Upstream, UpstreamFault};
+use crate::upstream::{Upstream, UpstreamFault};
 
 /// Everything an exchange needs, made once at start.
 #[derive(Debug)]
@@ -155,8 +156,8 @@ impl Gateway {
             Ok(content) => content,
             Err(fault) => return Err(self.refused(exchange, observed, fault).await),
         };
-        exchange.describe(&content);
-        let texts = input_texts(&content, &head);
+        exchange.describe(&head, &content);
+        let texts = forward::scan_set(&content, &head);
         observed.received(&content.bytes());
         observed.scanned(texts.iter().map(String::as_str));
         observed.unscanned(content.unscanned());
@@ -173,7 +174,7 @@ impl Gateway {
             .await;
         exchange.input_effect = effect_name(judgement.decision.effect);
 
-        let outgoing = match outgoing(exchange, &head, &content, &judgement) {
+        let outgoing = match forward::outgoing(exchange, &head, &content, &judgement) {
             Ok(outgoing) => outgoing,
             Err(fault) => return Err(self.refused(exchange, observed, fault).await),
         };
@@ -204,22 +205,12 @@ impl Gateway {
     }
 
     fn open(&self, route: Arc<Route>, dialect: Dialect, head: &request::Parts) -> Exchange {
-        // The path of an unknown dialect may hold content; a record holds none.
-        let path = if dialect.path_is_open() {
-            route.pattern.as_str()
-        } else {
-            head.uri.path()
-        };
         let id = new_exchange_id();
         Exchange {
             id,
             trace: Trace::begin(id, &route, dialect.name(), head),
             dialect,
-            operation: format!(
-                "{} {}",
-                head.method,
-                path.chars().take(200).collect::<String>()
-            ),
+            operation: forward::operation(&route, dialect, head),
             stream: false,
             model: ModelRef {
                 vendor: route.vendor.clone(),
@@ -371,24 +362,27 @@ impl Gateway {
 
 impl Exchange {
     /// Takes from the request what records say of it.
-    fn describe(&mut self, content: &Content) {
-        if let Some(document) = content.document() {
-            self.model.requested = document.model().map(plain_name);
-            self.stream = document.wants_stream();
-        }
+    fn describe(&mut self, head: &request::Parts, content: &Content) {
+        let path = head.uri.path();
+        let document = content.document();
+        let model = document.and_then(Document::model);
+        self.model.requested = model.or(Dialect::model_of_path(path)).map(plain_name);
+        self.stream =
+            Dialect::path_asks_for_stream(path) || document.is_some_and(Document::wants_stream);
     }
 
     /// What the policy is told besides signals.
     pub(crate) fn circumstances(&self, side: Side, content: &Content) -> Circumstances {
+        let document = content.document();
         Circumstances {
             side,
             dialect: self.dialect.name(),
             model: self.model.requested.clone().unwrap_or_default(),
             principal: self.principal.as_ref().map(|p| p.as_str().to_owned()),
             bytes: content.bytes().len() as u64,
-            usage: content
-                .document()
-                .and_then(countersign_wire::Document::usage)
+            usage: document.and_then(Document::usage).unwrap_or_default(),
+            metadata: document
+                .map(|document| extracted(self.route.extract.of(side), document))
                 .unwrap_or_default(),
             unread: reasons(&content.unscanned()),
             simmering: BTreeSet::new(),
@@ -396,69 +390,15 @@ impl Exchange {
     }
 }
 
-/// Every text of the request that goes on: each channel of the body, then the request target where
-/// it can hold text of the caller's.
-fn input_texts(content: &Content, head: &request::Parts) -> Arc<[String]> {
-    let mut texts = content
-        .document()
-        .map(|d| d.texts().to_vec())
-        .unwrap_or_default();
-    let target = head
-        .uri
-        .path_and_query()
-        .map(http::uri::PathAndQuery::as_str)
-        .unwrap_or_default();
-    if head.uri.query().is_some() || Dialect::of_path(head.uri.path()).path_is_open() {
-        texts.push(target.to_owned());
-    }
-    texts.into()
-}
-
-/// The request as it will go on: re-addressed, hop-by-hop headers gone, redactions made.
-fn outgoing(
-    exchange: &Exchange,
-    head: &request::Parts,
-    content: &Content,
-    judgement: &Judgement,
-) -> Result<Request<Bytes>, Fault> {
-    if let Content::Opaque { media_type, .. } = content
-        && exchange.route.on_unreadable == Unreadable::Refuse
-    {
-        let message = format!("Bodies of type {media_type} cannot be checked on this route.");
-        return Err(Fault::new(RefusalKind::Unsupported, message));
-    }
-    let body = redacted(content, judgement)?;
-    let uri = upstream::address(&exchange.route.upstream, &head.uri)
-        .map_err(|fault| Fault::new(RefusalKind::BadRequest, fault.to_string()))?;
-    let mut request = Request::new(body);
-    *request.method_mut() = head.method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = upstream::request_headers(&head.headers);
-    if matches!(content, Content::Tunnel { .. }) {
-        upgrade::pass_on_wish(request.headers_mut());
-    }
-    Ok(request)
-}
-
-fn redacted(content: &Content, judgement: &Judgement) -> Result<Bytes, Fault> {
-    let edits = judgement.edits();
-    if edits.is_empty() {
-        return Ok(content.bytes());
-    }
-    match content.document() {
-        Some(document) if edits.iter().all(|e| e.channel < document.texts().len()) => {
-            Ok(document.redacted(&edits).into())
-        }
-        _ => {
-            let message = "The request target holds text that must not be passed on.";
-            Err(Fault::new(
-                RefusalKind::Blocked {
-                    rules: judgement.deciding_rules(),
-                },
-                message,
-            ))
-        }
-    }
+fn extracted(extraction: &Extraction, document: &Document) -> BTreeMap<String, String> {
+    let values = extraction.of(document).into_iter();
+    let text = |value| match value {
+        Scalar::Text(text) | Scalar::Number(text) => text,
+        Scalar::Bool(value) => value.to_string(),
+    };
+    values
+        .map(|(name, value)| (name.to_owned(), text(value)))
+        .collect()
 }
 
 /// The record could not be made durable, so nothing may leave. Why is logged and not told.

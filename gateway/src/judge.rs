@@ -37,6 +37,8 @@ pub struct Circumstances {
     pub bytes: u64,
     /// Token usage so far.
     pub usage: Usage,
+    /// What the route reads out of the body for the policy.
+    pub metadata: BTreeMap<String, String>,
     /// Reasons for which parts could not be read at all, for example `media_type`.
     pub unread: Vec<String>,
     /// Labels that simmered in the stride before; empty but on streams.
@@ -271,7 +273,7 @@ fn facts(
         route: route.name.clone(),
         principal: circumstances.principal.clone(),
         tags: Vec::new(),
-        metadata: BTreeMap::new(),
+        metadata: circumstances.metadata.clone(),
         signals,
         not_evaluated: not_evaluated.to_vec(),
         sizes: Sizes {

@@ -16,6 +16,7 @@
 //! | [`judge`] | detectors, then policy: what is in it, and what follows |
 //! | [`permit`] | the value that only a recorded decision can make, and that forwarding takes |
 //! | [`evidence`] | builds records and makes them durable |
+//! | `forward` | what of a request is read, and what of it goes on |
 //! | [`upstream`] | sends what was permitted |
 //! | [`release`] | holds, redacts, releases or blocks a plain answer |
 //! | [`stream`] | the same for a stream, frame by frame |
@@ -53,6 +54,7 @@ pub mod upstream;
 
 mod body;
 mod clock;
+mod forward;
 
 pub use body::{Body, BoxError};
 pub use clock::{new_exchange_id, now};

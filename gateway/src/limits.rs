@@ -39,8 +39,6 @@ pub struct Limits {
     pub upstream_idle_max: Duration,
     /// Longest time to open a connection to the upstream. Default 10 s.
     pub upstream_connect_max: Duration,
-    /// Longest time that a caller takes nothing of a stream that waits for it. Default 60 s.
-    pub caller_stall_max: Duration,
     /// Longest time that an unused connection to an upstream is kept. Default 30 s.
     pub upstream_pool_idle_max: Duration,
     /// Most unused connections kept per upstream. Default 64.
@@ -89,7 +87,6 @@ impl Default for Limits {
             upstream_head_max: Duration::from_secs(600),
             upstream_idle_max: Duration::from_secs(120),
             upstream_connect_max: Duration::from_secs(10),
-            caller_stall_max: Duration::from_secs(60),
             upstream_pool_idle_max: Duration::from_secs(30),
             upstream_pool_max: 64,
             stream_duration_max: Duration::from_secs(3600),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_policy::Policy;
 use countersign_record::{Mode, Side};
+use countersign_wire::Extraction;
 use http::Uri;
 
 use crate::quota::Quota;
@@ -30,10 +31,31 @@ pub struct Route {
     pub on_unreadable: Unreadable,
     /// What happens to requests for another protocol.
     pub upgrades: Upgrades,
+    /// Values that the policy is told, read out of whole JSON bodies by pointer.
+    pub extract: Extractions,
     /// What each principal may use; routes may share it.
     pub quota: Arc<Quota>,
     /// The way to an upstream with its own TLS or protocol; the common way without it.
     pub way: Option<Upstream>,
+}
+
+/// Values read out of bodies, by side. They become the policy fact `metadata`.
+#[derive(Debug, Clone, Default)]
+pub struct Extractions {
+    /// Of requests.
+    pub input: Extraction,
+    /// Of whole responses; a stream has no one body to point into.
+    pub output: Extraction,
+}
+
+impl Extractions {
+    /// The extraction of one side.
+    pub fn of(&self, side: Side) -> &Extraction {
+        match side {
+            Side::Input => &self.input,
+            Side::Output => &self.output,
+        }
+    }
 }
 
 /// What happens to requests for another protocol (websockets).

@@ -40,7 +40,7 @@ pub(crate) async fn release(
     (head, framing): (response::Parts, Framing),
     body: Incoming,
 ) -> Result<Response<Body>, Fault> {
-    let (outlet, released) = Outlet::new(gateway.limits.caller_stall_max);
+    let (outlet, released) = Outlet::new(gateway.limits.write_stall_max);
     let (opening, opened) = oneshot::channel();
     let pump = Pump::new(
         Arc::clone(&gateway),

@@ -1,5 +1,6 @@
 //! Routes, as the file names them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use countersign_gateway::route::{FailMode, StreamMode, Unreadable, Upgrades};
@@ -29,9 +30,22 @@ pub(crate) struct RouteConfig {
     /// Websockets: refused, or passed with a record that says that nothing was evaluated.
     #[serde(default)]
     pub(crate) upgrades: UpgradesConfig,
+    /// Values read out of JSON bodies for the policy's `metadata`, as `name: /json/pointer`.
+    #[serde(default)]
+    pub(crate) extract: ExtractConfig,
     /// Limits of this route alone, in place of the common ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<RouteLimitsConfig>,
+}
+
+/// JSON Pointers (RFC 6901) by name, for requests and for whole answers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExtractConfig {
+    #[serde(default)]
+    pub(crate) input: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) output: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //!
 //! [`Engine`] decides; the pump waits, asks the judge, sends and records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -198,6 +198,7 @@ impl Pump {
             principal: principal.map(|p| p.as_str().to_owned()),
             bytes: stride.texts.iter().map(|t| t.len() as u64).sum(),
             usage: self.engine.reader().usage().unwrap_or_default(),
+            metadata: BTreeMap::new(),
             unread: reasons(self.engine.unscanned()),
             simmering,
         };

@@ -3,6 +3,8 @@
 //!
 //! Twenty seconds in every run of the tests; `COUNTERSIGN_SOAK_MINUTES=30` makes it a real soak.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -154,7 +156,8 @@ async fn a_mixed_load_with_faults_leaves_every_exchange_closed_and_memory_flat()
         );
     }
     ledger::verify_by_binary(&data).expect_code(0);
-    assert_closed(&data, minutes >= 5.0);
+    let finishes = assert_closed(&data, minutes >= 5.0);
+    println!("outputs: {finishes:?}");
     if minutes >= 10.0 {
         let (early, late) = (
             mean(&samples, 5.0, 7.0),
@@ -178,11 +181,11 @@ fn configuration(upstream: &str) -> String {
 }
 
 /// Each exchange has an input side, and each that was forwarded an output side.
-fn assert_closed(data: &std::path::Path, long: bool) {
+fn assert_closed(data: &Path, long: bool) -> BTreeMap<String, u64> {
     let records = ledger::records(data);
     let decisions = ledger::decisions(&records);
     assert!(decisions.len() > 20, "hardly any load: {}", decisions.len());
-    let mut finishes = std::collections::BTreeMap::<String, u64>::new();
+    let mut finishes = BTreeMap::<String, u64>::new();
     for (exchange, sides) in &decisions {
         let action = sides[0]["action"].as_str().unwrap();
         let forwarded = ["forwarded", "redacted"].contains(&action);
@@ -197,10 +200,6 @@ fn assert_closed(data: &std::path::Path, long: bool) {
             *finishes.entry(finish.to_owned()).or_default() += 1;
         }
     }
-    println!(
-        "{} exchanges in the ledger; outputs: {finishes:?}",
-        decisions.len()
-    );
     for finish in [
         "complete",
         "blocked",
@@ -217,4 +216,5 @@ fn assert_closed(data: &std::path::Path, long: bool) {
         !records.iter().any(|r| r["type"] == "gap"),
         "a gap was recorded"
     );
+    finishes
 }

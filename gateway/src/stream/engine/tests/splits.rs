@@ -72,7 +72,7 @@ fn streams() -> Vec<(String, Kind, Vec<u8>)> {
             "raw" => Dialect::Raw,
             _ => panic!("{name}: of which dialect?"),
         };
-        let framing = if name.ends_with(".sse") {
+        let framing = if path.extension().is_some_and(|e| e == "sse") {
             Framing::Sse
         } else {
             Framing::Lines

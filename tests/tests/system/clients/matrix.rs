@@ -248,14 +248,9 @@ impl Case {
         }
     }
 
-    /// Bound on the real model's answer: a few strides, or more than its policy lets pass.
+    /// Bound on the real model's answer: several strides, and more than `curtailed.yaml` lets pass.
     fn tokens(&self) -> Option<u32> {
-        let tokens = if self.outcome == Outcome::DenyMidway {
-            110
-        } else {
-            40
-        };
-        self.model.then_some(tokens)
+        self.model.then_some(110)
     }
 
     fn prompt(&self) -> &'static str {

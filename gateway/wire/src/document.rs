@@ -67,14 +67,16 @@ impl Document {
     /// empty, and each key that is not a word of the dialect (once, however often it comes).
     ///
     /// Strings are decoded. Those that hold JSON once more, as `arguments` of a tool call do, have
-    /// the escapes inside undone too. Of a base64 data URL only the part before the data is here;
-    /// the data of base64 media are the one thing that is not, and [`Self::unscanned`] lists them.
-    /// Numbers, booleans and nulls are not text.
+    /// the escapes inside undone too, and base64 of text is decoded. Tokens of log probabilities
+    /// are joined into one text, and so are the texts that arrays called `bytes` spell. Of a base64
+    /// data URL only the part before the data is here; the data of base64 media are the one thing
+    /// that is not, and [`Self::unscanned`] lists them. Numbers, booleans and nulls are not text.
     pub fn texts(&self) -> &[String] {
         &self.texts
     }
 
-    /// The base64 media, which no text detector can read.
+    /// What no text detector can read, by reason: base64 media (`media_type`), references to media
+    /// that lie elsewhere (`media_reference`), and text as token ids (`token_ids`).
     pub fn unscanned(&self) -> &[Unscanned] {
         &self.unscanned
     }

@@ -3,7 +3,8 @@
 //! Three promises hold everything else up:
 //!
 //! - **What is forwarded is what was read.** Each string of a body or an event is in a text that
-//!   the detectors get; the only exception is base64 media, and it is listed as unscanned.
+//!   the detectors get; the only exception is base64 media, and it is listed as unscanned, as are
+//!   references to media and texts given as token ids.
 //! - **Nothing is forwarded that was not understood.** Parsing is strict, so that the gateway and
 //!   the receiver cannot read the same bytes differently.
 //! - **Framing does not matter.** However a stream is cut into chunks, it gives the same events,

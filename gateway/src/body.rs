@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::Frame;
@@ -23,6 +23,8 @@ pub enum Body {
         receiver: mpsc::Receiver<Result<Bytes, BoxError>>,
         /// How many of them the connection has taken.
         taken: Arc<AtomicU64>,
+        /// The error that comes next, once what was sent before it has left.
+        breaking: Option<BoxError>,
     },
 }
 
@@ -42,6 +44,7 @@ impl Body {
         let body = Self::Pieces {
             receiver,
             taken: Arc::clone(&taken),
+            breaking: None,
         };
         (sender, body, taken)
     }
@@ -62,12 +65,29 @@ impl http_body::Body for Body {
                     .filter(|b| !b.is_empty())
                     .map(|b| Ok(Frame::data(b))),
             ),
-            Self::Pieces { receiver, taken } => receiver.poll_recv(cx).map(|piece| {
-                if let Some(Ok(_)) = piece {
-                    taken.fetch_add(1, Ordering::Release);
+            Self::Pieces {
+                receiver,
+                taken,
+                breaking,
+            } => {
+                if let Some(error) = breaking.take() {
+                    return Poll::Ready(Some(Err(error)));
                 }
-                piece.map(|p| p.map(Frame::data))
-            }),
+                match ready!(receiver.poll_recv(cx)) {
+                    None => Poll::Ready(None),
+                    Some(Ok(piece)) => {
+                        taken.fetch_add(1, Ordering::Release);
+                        Poll::Ready(Some(Ok(Frame::data(piece))))
+                    }
+                    Some(Err(error)) => {
+                        // A body that fails takes along what the connection has not flushed, and
+                        // it flushes when there is nothing to write.
+                        *breaking = Some(error);
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                }
+            }
         }
     }
 

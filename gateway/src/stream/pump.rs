@@ -246,7 +246,7 @@ impl Pump {
         self.engine.judged(&whole, judgement.edits(), false);
         let (before, terminal) = self.engine.drain();
         let effect = effect_name(judgement.decision.effect);
-        let comment = decision_comment(self.framing, &self.exchange.id.to_string(), effect);
+        let comment = self.comment(effect);
         let last = [before, comment, terminal].concat();
         self.count_delivered(Count::All);
         self.observed.forwarded(&last);
@@ -296,8 +296,12 @@ impl Pump {
 
     fn block_frames(&self, fault: &Fault) -> Vec<u8> {
         let end = self.own_frames(fault, |refusal| self.engine.block_frames(refusal));
-        let comment = decision_comment(self.framing, &self.exchange.id.to_string(), "deny");
-        [comment, end].concat()
+        [self.comment("deny"), end].concat()
+    }
+
+    fn comment(&self, decision: &str) -> Vec<u8> {
+        let exchange = self.exchange.id.to_string();
+        decision_comment(self.exchange.dialect, self.framing, &exchange, decision)
     }
 
     fn fault_frames(&self, fault: &Fault) -> Vec<u8> {

@@ -215,10 +215,16 @@ pub(crate) fn reference(refusal: &Refusal<'_>) -> Value {
     })
 }
 
-/// The comment that names the exchange and its decision on a stream. Clients skip comments; a
-/// framing without comments gets no bytes.
-pub fn decision_comment(framing: Framing, exchange: &str, decision: &str) -> Vec<u8> {
-    if framing == Framing::Lines {
+/// The comment that names the exchange and its decision on a stream. Clients skip comments, but
+/// for Gemini's, which takes one for an answer: its streams, and a framing without comments, get
+/// no bytes.
+pub fn decision_comment(
+    dialect: Dialect,
+    framing: Framing,
+    exchange: &str,
+    decision: &str,
+) -> Vec<u8> {
+    if framing == Framing::Lines || dialect == Dialect::Gemini {
         return Vec::new();
     }
     let plain = |text: &str| text.replace(char::is_control, "");

@@ -119,11 +119,21 @@ fn a_block_has_the_inner_error_that_filter_handlers_know() {
 #[test]
 fn a_decision_comment_is_one_comment_whatever_it_is_given() {
     assert_eq!(
-        decision_comment(Framing::Sse, "e1", "permit"),
+        decision_comment(Dialect::OpenAiChat, Framing::Sse, "e1", "permit"),
         b": countersign exchange=e1 decision=permit\n\n"
     );
-    assert!(decision_comment(Framing::Lines, "e1", "permit").is_empty());
-    let odd = decision_comment(Framing::Sse, "e\r\n\r\ndata: x", "a\nb");
+    for (dialect, framing) in [
+        (Dialect::OllamaChat, Framing::Lines),
+        (Dialect::Gemini, Framing::Sse),
+    ] {
+        assert!(decision_comment(dialect, framing, "e1", "permit").is_empty());
+    }
+    let odd = decision_comment(
+        Dialect::OpenAiChat,
+        Framing::Sse,
+        "e\r\n\r\ndata: x",
+        "a\nb",
+    );
     let events = events([odd.as_slice()]);
     assert!(events.len() == 1 && events[0].data.is_empty());
 }

@@ -216,7 +216,7 @@ fn a_last_event_without_blank_line_does_not_run_into_what_follows() {
     let frames = read(Dialect::Raw, "data: a").unwrap();
     let sent = [
         frames[0].bytes().to_vec(),
-        decision_comment(Framing::Sse, "e", "permit"),
+        decision_comment(Dialect::OpenAiChat, Framing::Sse, "e", "permit"),
     ]
     .concat();
     let again = events([sent.as_slice()]);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use countersign_ledger::{AppendError, Ledger, Sequenced};
 use countersign_record::{
     Action, Body, Commitment, Committer, Coverage, Decision, DecisionBody, Delivery, DetectorRun,
-    Effect, Record, RecordId, Salt, Side, Signal, Timeline, Unscanned, Usage, commit,
+    Effect, Passage, Record, RecordId, Salt, Side, Signal, Timeline, Unscanned, Usage, commit,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -16,6 +16,9 @@ use crate::clock::{new_record_id, now};
 use crate::exchange::Exchange;
 use crate::metrics::{DecisionLabels, GapLabels, Metrics};
 use crate::trace;
+
+/// Most passages of a record: it must stay below the ledger's bound for an entry.
+const PASSAGES_MAX: usize = 64;
 
 /// The secret from which commitment salts are derived. Destroying it makes every commitment made
 /// under it meaningless while all proofs still verify.
@@ -85,6 +88,7 @@ pub struct Observed {
     scanned: Committer,
     forwarded: Committer,
     channels: u32,
+    judged: Vec<Passage>,
     unscanned: Vec<Unscanned>,
 }
 
@@ -113,6 +117,11 @@ impl Observed {
         }
     }
 
+    /// Says which passages of the text the judgement rests on, when not on all of it.
+    pub fn judged(&mut self, passages: impl IntoIterator<Item = Passage>) {
+        self.judged.extend(passages.into_iter().take(PASSAGES_MAX));
+    }
+
     /// Adds parts that no detector can read.
     pub fn unscanned(&mut self, parts: impl IntoIterator<Item = Unscanned>) {
         self.unscanned.extend(parts);
@@ -132,6 +141,7 @@ impl Observed {
             channels: self.channels,
             forwarded_bytes,
             forwarded: (forwarded_bytes > 0).then(|| self.forwarded.finish()),
+            judged: self.judged,
             unscanned: self.unscanned,
         }
     }
@@ -209,6 +219,7 @@ impl Evidence {
             scanned: committer.clone(),
             forwarded: committer,
             channels: 0,
+            judged: Vec::new(),
             unscanned: Vec::new(),
         }
     }

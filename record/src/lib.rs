@@ -26,6 +26,6 @@ pub use evaluation::{DetectorRef, DetectorRun, Evaluation, Signal, Span, Verdict
 pub use ids::{ExchangeId, RecordId};
 pub use record::{
     Body, Change, Coverage, DecisionBody, Delivery, Finish, Gap, Genesis, Heartbeat, ModelRef,
-    ParseError, Record, SCHEMA, Side, Timeline, Unscanned, Usage,
+    ParseError, Passage, Record, SCHEMA, Side, Timeline, Unscanned, Usage,
 };
 pub use score::{Score, ScoreError};

@@ -203,9 +203,24 @@ pub struct Coverage {
     /// Commitment to the bytes passed on; absent when nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<Commitment>,
+    /// Which passages of that text the detectors of this record were given, when not all of it: a
+    /// stream that is withheld midway is so by a judgement of its newest text. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<Passage>,
     /// Parts of the body that no detector can read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unscanned: Vec<Unscanned>,
+}
+
+/// A passage of one channel's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Index of the channel, in the order in which [`Coverage::scanned`] commits to channels.
+    pub channel: u32,
+    /// First byte.
+    pub start: u64,
+    /// The byte after the last.
+    pub end: u64,
 }
 
 /// A part that no detector can read.

@@ -106,6 +106,7 @@ pub(crate) fn decision(number: u128, side: Side) -> DecisionBody {
             channels: 1,
             forwarded_bytes: 420,
             forwarded: Some(commit(&salt, [b"body".as_slice()])),
+            judged: Vec::new(),
             unscanned: Vec::new(),
         },
         detectors: vec![run("countersign-minilm", Evaluation::Scored)],

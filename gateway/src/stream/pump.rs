@@ -284,6 +284,7 @@ impl Pump {
             (Vec::new(), fault.kind.status())
         };
         self.observed.forwarded(&frames);
+        self.observed.judged(stride.passages());
         let told = self.tell(judgement, (status, Finish::Blocked, exposed));
         if let Err(missing) = told.await {
             return self.abort(&missing, Vec::new()).await;

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use countersign_record::{Span, Unscanned};
+use countersign_record::{Passage, Span, Unscanned};
 use countersign_wire::{Edit, Frame, Piece};
 
 /// Bytes before a stride's new text that detectors see again, so that nothing straddles strides.
@@ -46,9 +46,25 @@ pub(super) struct Stride {
     origins: Vec<(usize, usize)>,
     /// Whether the grid moves on with it.
     on_grid: bool,
+    /// Whether it is all text.
+    is_whole: bool,
 }
 
 impl Stride {
+    /// The passages of the transcript that it holds; none when it holds all.
+    pub(super) fn passages(&self) -> Vec<Passage> {
+        if self.is_whole {
+            return Vec::new();
+        }
+        let placed = self.origins.iter().zip(self.texts.iter());
+        let passage = |((channel, from), text): (&(usize, usize), &String)| Passage {
+            channel: u32::try_from(*channel).unwrap_or(u32::MAX),
+            start: *from as u64,
+            end: (from + text.len()) as u64,
+        };
+        placed.map(passage).collect()
+    }
+
     /// Moves a span from the stride's coordinates to the channel's.
     pub(super) fn place(&self, text: usize, span: Span) -> Option<(usize, Span)> {
         let (channel, base) = *self.origins.get(text)?;
@@ -167,6 +183,7 @@ impl Transcript {
             texts: texts.into(),
             origins,
             on_grid,
+            is_whole: false,
         }
     }
 
@@ -178,6 +195,7 @@ impl Transcript {
             texts: texts.into(),
             origins,
             on_grid: true,
+            is_whole: true,
         }
     }
 

@@ -134,6 +134,34 @@ fn what_an_optimistic_stream_exposed_is_counted_from_where_the_passage_began() {
 }
 
 #[test]
+fn a_stride_says_which_passages_of_the_text_it_is() {
+    let mut engine = engine(StreamMode::Hold, &Limits::default());
+    let texts: Vec<&str> = PROSE.split_inclusive(' ').cycle().take(300).collect();
+    engine.feed(&chat(&texts)).unwrap();
+    let mut seen = Vec::new();
+    loop {
+        match engine.step().unwrap() {
+            Step::Judge(stride) => {
+                seen.push((stride.passages(), stride.texts.to_vec()));
+                engine.judged(&stride, Vec::new(), false);
+            }
+            Step::Release(_) => {}
+            Step::Starved | Step::Ended => break,
+        }
+    }
+    assert!(seen.len() > 3, "{seen:?}");
+    let whole = engine.whole();
+    assert!(whole.passages().is_empty(), "all of it needs no telling");
+    for (passages, texts) in seen {
+        for (passage, text) in passages.iter().zip(texts) {
+            let channel = &whole.texts[passage.channel as usize];
+            let (start, end) = (passage.start as usize, passage.end as usize);
+            assert_eq!(channel[start..end], text);
+        }
+    }
+}
+
+#[test]
 fn a_stream_beyond_its_bounds_is_a_typed_fault() {
     let limits = Limits {
         stream_held_bytes_max: 500,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use countersign_classifiers::PatternDetector;
+use countersign_classifiers::view::{ViewLimits, views};
 use countersign_record::Span;
 use countersign_wire::{Dialect, Edit, Framing, Refusal, RefusalKind};
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ fn verdict(stride: &Stride) -> Verdict {
         places: Vec::new(),
     };
     for (channel, text) in stride.texts.iter().enumerate() {
-        for (label, span) in PATTERNS.find(text) {
+        for (label, span) in found(&PATTERNS, text) {
             if label.starts_with("secret.") {
                 verdict.denied = true;
                 verdict.places.push((channel, span));
@@ -61,6 +62,17 @@ fn verdict(stride: &Stride) -> Verdict {
         }
     }
     verdict
+}
+
+/// What the patterns find in a text and in the views that take its disguise off, at its place in
+/// the text.
+fn found(patterns: &PatternDetector, text: &str) -> Vec<(String, Span)> {
+    let mut all = patterns.find(text);
+    for view in views(text, &ViewLimits::default()).list {
+        let inside = patterns.find(&view.text).into_iter();
+        all.extend(inside.map(|(label, span)| (label, view.to_original(span))));
+    }
+    all
 }
 
 /// Carries a stream that arrives in `chunks` to its end.

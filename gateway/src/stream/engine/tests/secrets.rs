@@ -69,3 +69,52 @@ fn a_secret_that_comes_letter_by_letter_never_leaves() {
         }
     }
 }
+
+/// A card number and a credential as nobody writes them but to hide them.
+fn disguised() -> Vec<(&'static str, String)> {
+    let spaced = |text: &str, with: &str| {
+        let letters: Vec<String> = text.chars().map(String::from).collect();
+        letters.join(with)
+    };
+    let full_width = |text: &str| -> String {
+        let wide = |c: char| char::from_u32(u32::from(c) + 0xfee0).filter(|_| c.is_ascii_digit());
+        text.chars().map(|c| wide(c).unwrap_or(c)).collect()
+    };
+    vec![
+        ("full width", full_width("4539578763621486")),
+        ("zero width", spaced("AKIAQ3EGXKZ7WLP5TVRN", "\u{200b}")),
+        ("zero width", spaced("4539578763621486", "\u{2060}")),
+        ("base64", "QUtJQVEzRUdYS1o3V0xQNVRWUk4=".to_owned()),
+        (
+            "percent",
+            "%41%4B%49%41%51%33%45%47%58%4B%5A%37%57%4C%50%35%54%56%52%4E".to_owned(),
+        ),
+    ]
+}
+
+#[test]
+fn a_disguised_secret_split_at_any_place_never_leaves() {
+    for dialect in DIALECTS {
+        let kind = (dialect, framing(dialect));
+        for (disguise, secret) in disguised() {
+            let places = (0..=secret.len()).filter(|at| secret.is_char_boundary(*at));
+            for at in places {
+                let pieces = [BEFORE, &secret[..at], &secret[at..], AFTER, AFTER, AFTER];
+                let stream = whole(dialect, &pieces);
+                let each_line = stream.split_inclusive(|byte| *byte == b'\n');
+                let outcome = carry_with_glances(kind, StreamMode::Hold, each_line, |_| true);
+                let text = answer(&outcome.released);
+                let plain = |c: char| c.is_ascii_lowercase() || " .:[]_".contains(c);
+                let found = outcome.denied || text.contains("[redacted:");
+                assert!(found, "{disguise} hid {secret:?}, cut at {at}");
+                let left = text.find(|c| !plain(c));
+                assert_eq!(
+                    left,
+                    None,
+                    "{disguise}, {} cut at {at}: {text}",
+                    dialect.name()
+                );
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ use countersign_gateway::metrics::Metrics;
 use countersign_gateway::quota::Quota;
 use countersign_gateway::route::{Extractions, NotEvaluated, Route};
 use countersign_gateway::tls::{self, Tls};
+use countersign_gateway::under_way::UnderWay;
 use countersign_gateway::upgrade::Tunnels;
 use countersign_gateway::upstream::{Access, Upstream};
 use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey, keys};
@@ -67,6 +68,7 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
         upstream: Upstream::new(&limits),
         shed: Arc::default(),
         tunnels: Tunnels::new(&limits),
+        under_way: UnderWay::new(&limits),
         limits,
         metrics,
         receipts,

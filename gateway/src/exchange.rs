@@ -37,6 +37,7 @@ use crate::refusal::{self, Fault};
 use crate::route::Route;
 use crate::shed::Shed;
 use crate::trace::{self, Trace};
+use crate::under_way::UnderWay;
 use crate::upgrade::{self, Tunnels};
 use crate::upstream::{Upstream, UpstreamFault};
 
@@ -61,6 +62,8 @@ pub struct Gateway {
     pub shed: Arc<Shed>,
     /// Upgraded connections.
     pub tunnels: Tunnels,
+    /// What a drain waits for.
+    pub under_way: UnderWay,
     /// Where receipts can be had, for the header; without trailing slash.
     pub receipts: Option<String>,
 }

@@ -20,6 +20,7 @@
 //! | [`upstream`] | sends what was permitted |
 //! | [`release`] | holds, redacts, releases or blocks a plain answer |
 //! | [`stream`] | the same for a stream, frame by frame |
+//! | [`under_way`] | how many streams there may be, and what a drain waits for |
 //! | [`upgrade`] | websockets, where a route passes them |
 //! | [`refusal`] | every fault, in the caller's dialect |
 //! | [`trace`] | spans and the access log's line |
@@ -49,6 +50,7 @@ pub mod shed;
 pub mod stream;
 pub mod tls;
 pub mod trace;
+pub mod under_way;
 pub mod upgrade;
 pub mod upstream;
 

@@ -47,14 +47,13 @@ pub async fn serve(
     tls: Option<Arc<Tls>>,
     stop: watch::Receiver<bool>,
 ) {
-    let exchanges = TaskTracker::new();
     let stack = ServiceBuilder::new()
         // Full means a refusal now, not a queue without bound.
         .load_shed()
         .concurrency_limit(gateway.limits.exchanges_max)
         .service(tower::service_fn({
-            let (gateway, exchanges) = (Arc::clone(&gateway), exchanges.clone());
-            move |request| detached(Arc::clone(&gateway), exchanges.clone(), request)
+            let gateway = Arc::clone(&gateway);
+            move |request| detached(Arc::clone(&gateway), request)
         }));
     let shed = Arc::clone(&gateway.shed);
     let metrics = Arc::clone(&gateway.metrics);
@@ -81,17 +80,8 @@ pub async fn serve(
     let limits = gateway.limits.clone();
     let bounds = Bounds { limits, tls, shed };
     accept(listener, service, bounds, stop).await;
-    exchanges.close();
     let drain_max = gateway.limits.drain_max;
-    if tokio::time::timeout(drain_max, exchanges.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            open = exchanges.len(),
-            "exchanges were still open when the drain ended"
-        );
-    }
+    gateway.under_way.drain(drain_max).await;
     gateway.tunnels.drain(drain_max).await;
     drained.send_replace(true);
     if let Err(error) = telling.await {
@@ -102,14 +92,14 @@ pub async fn serve(
 /// Runs the exchange as a task of its own: a caller that leaves cannot prevent its record.
 async fn detached(
     gateway: Arc<Gateway>,
-    exchanges: TaskTracker,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, BoxError> {
     let dialect = Dialect::of_path(request.uri().path());
     let caller_gone = CancellationToken::new();
     // Dropped with this future, which hyper drops when the connection ends.
     let _present = caller_gone.clone().drop_guard();
-    let task = exchanges.spawn(gateway.exchange(request, caller_gone));
+    let exchange = Arc::clone(&gateway).exchange(request, caller_gone);
+    let task = gateway.under_way.spawn(exchange);
     Ok(task.await.unwrap_or_else(|error| {
         // A panic's message may quote what the code was looking at; its place is logged by the hook.
         let panicked = error.is_panic();

@@ -11,7 +11,8 @@ mod transcript;
 
 use std::sync::Arc;
 
-use countersign_wire::Framing;
+use countersign_record::Finish;
+use countersign_wire::{Framing, RefusalKind};
 use http::{Response, response};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -40,6 +41,13 @@ pub(crate) async fn release(
     (head, framing): (response::Parts, Framing),
     body: Incoming,
 ) -> Result<Response<Body>, Fault> {
+    let Some(place) = gateway.under_way.place() else {
+        let message = "The gateway carries as many streams as it may. Try again later.";
+        let fault = Fault::new(RefusalKind::Overloaded, message);
+        let observed = gateway.evidence.observe();
+        let closed = gateway.closed(exchange, observed, fault, Finish::Blocked);
+        return Err(closed.await);
+    };
     let (outlet, released) = Outlet::new(gateway.limits.write_stall_max);
     let (opening, opened) = oneshot::channel();
     let pump = Pump::new(
@@ -48,13 +56,17 @@ pub(crate) async fn release(
         (head.status, framing),
         (outlet, opening),
     );
-    tokio::spawn(pump.run(body).instrument(exchange.trace.span()));
+    let pumping = pump.run(body).instrument(exchange.trace.span());
+    gateway.under_way.spawn(async move {
+        pumping.await;
+        drop(place);
+    });
     match opened.await {
         Ok(Opening::Begin) => Ok(answer_with(&head, released, exchange.input_effect)),
         Ok(Opening::Refuse(fault)) => Err(fault),
         Err(_gone) => {
             let message = "The stream ended before it began.";
-            Err(Fault::new(countersign_wire::RefusalKind::Internal, message))
+            Err(Fault::new(RefusalKind::Internal, message))
         }
     }
 }

@@ -17,6 +17,7 @@ mod pacing;
 mod quota;
 mod slowloris;
 mod soak;
+mod stream_ends;
 mod tamper;
 mod telemetry;
 mod tls;

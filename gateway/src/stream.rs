@@ -7,6 +7,7 @@
 mod engine;
 mod outlet;
 mod pump;
+mod stop;
 mod transcript;
 
 use std::sync::Arc;

@@ -93,3 +93,14 @@ pub fn run_with_input<A: AsRef<OsStr>>(
     let _fed = feed.join().unwrap();
     output.into()
 }
+
+/// A configuration with one route to `upstream`, under a policy that denies credentials and redacts
+/// card numbers; `more` are further lines of it.
+pub fn guarded(upstream: &str, more: &str) -> String {
+    let policy = repository().join("tests/clients/policy.yaml");
+    format!(
+        "routes:\n  - match: {{ path: \"/*\" }}\n    upstream: {{ url: \"{upstream}\", vendor: stand-in }}\n    \
+         policy: clients\npolicies: [ {} ]\n{more}",
+        policy.display()
+    )
+}

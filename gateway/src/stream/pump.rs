@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use countersign_record::{Action, Delivery, Finish, Side};
-use countersign_wire::{Framing, Refusal, RefusalKind, decision_comment};
+use countersign_wire::{Framing, Refusal, decision_comment};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use super::Opening;
-use super::engine::{Engine, Step, StreamFault};
+use super::engine::{Engine, Step};
 use super::outlet::{CallerGone, Outlet};
+use super::stop::Stop;
 use super::transcript::Stride;
 use crate::evidence::{Finding, Observed, effect_name};
 use crate::exchange::{Exchange, Gateway, evidence_fault, plain_name, reasons};
@@ -26,16 +27,6 @@ use crate::release::action_of;
 
 /// Text that waits for its stride longer than this is looked at all the same.
 const LOOK_AFTER: Duration = Duration::from_millis(150);
-
-/// Why the pump stops before the stream's own end.
-enum Stop {
-    /// The judgement of this text withholds.
-    Withheld(Stride, Box<Judgement>),
-    /// The upstream failed; the caller is told.
-    Upstream(Fault, Finish),
-    /// The caller left.
-    CallerGone,
-}
 
 /// What came of waiting for the upstream.
 enum Arrival {
@@ -408,39 +399,5 @@ impl Pump {
         observed.unscanned(self.engine.unscanned().iter().cloned());
         observed.scanned(self.engine.whole().texts.iter().map(String::as_str));
         observed
-    }
-}
-
-impl From<StreamFault> for Stop {
-    fn from(fault: StreamFault) -> Self {
-        let message = format!("The upstream's stream could not be read: {fault}.");
-        let fault = Fault::new(RefusalKind::UpstreamFault, message);
-        Self::Upstream(fault, Finish::UpstreamFault)
-    }
-}
-
-impl From<CallerGone> for Stop {
-    fn from(_gone: CallerGone) -> Self {
-        Self::CallerGone
-    }
-}
-
-impl Stop {
-    fn cut(what: &str) -> Self {
-        let message = format!("The upstream's stream was cut: {what}.");
-        let fault = Fault::new(RefusalKind::UpstreamFault, message);
-        Self::Upstream(fault, Finish::UpstreamCut)
-    }
-
-    fn idle() -> Self {
-        let message = "The upstream's stream fell silent.";
-        let fault = Fault::new(RefusalKind::UpstreamTimeout, message);
-        Self::Upstream(fault, Finish::UpstreamCut)
-    }
-
-    fn overlong() -> Self {
-        let message = "The stream lasted longer than the limit.";
-        let fault = Fault::new(RefusalKind::UpstreamTimeout, message);
-        Self::Upstream(fault, Finish::UpstreamCut)
     }
 }

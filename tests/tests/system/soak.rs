@@ -115,7 +115,7 @@ async fn a_mixed_load_with_faults_leaves_every_exchange_closed_and_memory_flat()
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     let config = root.path().join("countersign.yaml");
-    std::fs::write(&config, configuration(&upstream.url())).unwrap();
+    std::fs::write(&config, program::guarded(&upstream.url(), "")).unwrap();
     let gateway = Gateway::start(Setup::Config(&config), &data).await;
 
     let load = Arc::new(Load {
@@ -168,16 +168,6 @@ async fn a_mixed_load_with_faults_leaves_every_exchange_closed_and_memory_flat()
             "memory grew from {early} to {late} MiB"
         );
     }
-}
-
-/// One route, under a policy that denies credentials and redacts card numbers.
-fn configuration(upstream: &str) -> String {
-    let policy = program::repository().join("tests/clients/policy.yaml");
-    format!(
-        "routes:\n  - match: {{ path: \"/*\" }}\n    upstream: {{ url: \"{upstream}\", vendor: stand-in }}\n    \
-         policy: clients\npolicies: [ {} ]\n",
-        policy.display()
-    )
 }
 
 /// Each exchange has an input side, and each that was forwarded an output side.

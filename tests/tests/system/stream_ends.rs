@@ -56,22 +56,17 @@ fn tells_of_a_fault(bytes: &[u8]) -> bool {
     last.contains("\"error\"") && last.contains("upstream")
 }
 
-fn configuration(upstream: &str) -> String {
-    let policy = program::repository().join("tests/clients/policy.yaml");
-    format!(
-        "routes:\n  - match: {{ path: \"/*\" }}\n    upstream: {{ url: \"{upstream}\", vendor: stand-in }}\n    \
-         policy: clients\npolicies: [ {} ]\nlimits: {{ upstream_idle_s_max: 1 }}\n",
-        policy.display()
-    )
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_end_of_a_stream_is_told_to_the_caller_and_recorded_as_what_it_is() {
     let upstream = StandIn::start().await;
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     let config = root.path().join("countersign.yaml");
-    std::fs::write(&config, configuration(&upstream.url())).unwrap();
+    std::fs::write(
+        &config,
+        program::guarded(&upstream.url(), "limits: { upstream_idle_s_max: 1 }\n"),
+    )
+    .unwrap();
     let gateway = Gateway::start(Setup::Config(&config), &data).await;
 
     let mut told = Vec::new();

@@ -135,10 +135,6 @@ pub(super) const CLIENTS: &[Client] = &[
     ),
 ];
 
-/// Clients whose dialect the gateway does not know yet: they run, nothing is asserted of them, and
-/// they are not in the table. Empty this when the dialects are served.
-pub(super) const PENDING: &[&str] = &[];
-
 /// What must come of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {

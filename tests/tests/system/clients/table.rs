@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::laws::Check;
-use super::matrix::{CLIENTS, Outcome, PENDING};
+use super::matrix::{CLIENTS, Outcome};
 
 /// A section: its title, what it shows, and its columns with the case of each.
 type Section = (
@@ -85,13 +85,6 @@ text before. More requests than one are the client's own retries.
 /// The page over `checks`.
 pub(super) fn page(checks: &[Check]) -> String {
     let mut page = INTRODUCTION.to_owned();
-    if !PENDING.is_empty() {
-        let pending = format!(
-            "Not yet here, because their dialects pass as `raw`: {}.",
-            PENDING.join(", ")
-        );
-        write!(page, "\n{}\n", wrapped(&pending)).unwrap();
-    }
     for (title, text, columns) in SECTIONS {
         write!(page, "\n## {title}\n\n{}\n\n| client |", wrapped(text)).unwrap();
         for (column, _) in *columns {
@@ -107,7 +100,6 @@ pub(super) fn page(checks: &[Check]) -> String {
 
 /// The rows of one section: a client with at least one of its cases has a row.
 fn rows(checks: &[Check], columns: &[(&str, &str)]) -> Vec<String> {
-    let clients = CLIENTS.iter().filter(|c| !PENDING.contains(&c.name));
     let row = |client: &super::matrix::Client| {
         let cells: Vec<String> = columns
             .iter()
@@ -122,7 +114,7 @@ fn rows(checks: &[Check], columns: &[(&str, &str)]) -> Vec<String> {
         let any = cells.iter().any(|cell| cell != "-");
         any.then(|| format!("| {} | {} |", client.name, cells.join(" | ")))
     };
-    clients.filter_map(row).collect()
+    CLIENTS.iter().filter_map(row).collect()
 }
 
 /// The cases of each section.

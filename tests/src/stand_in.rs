@@ -4,7 +4,9 @@
 //! `busy` (429), `broken` (500), `card` (answers with a card number), `key` (answers with a cloud
 //! key), `echo` (answers with the first message), `story` (some fifty tokens), `long` (twelve times as many). `@50` behind it paces a stream at 50 tokens a second.
 //!
-//! It speaks chat completions, responses, Anthropic messages, Gemini and Ollama.
+//! `score-97` makes a scoring endpoint answer 0.97.
+//!
+//! It speaks chat completions, responses, Anthropic messages, Gemini, Ollama and `KServe` V1.
 
 mod shapes;
 

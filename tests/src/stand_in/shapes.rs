@@ -10,6 +10,7 @@ pub(super) enum Shape {
     Messages,
     Gemini,
     Ollama,
+    Score,
 }
 
 pub(super) fn of_path(path: &str) -> Shape {
@@ -18,6 +19,7 @@ pub(super) fn of_path(path: &str) -> Shape {
         path if path.ends_with("/responses") => Shape::Responses,
         path if path.contains("enerateContent") => Shape::Gemini,
         path if path.ends_with("/api/chat") => Shape::Ollama,
+        path if path.ends_with(":predict") => Shape::Score,
         _ => Shape::Chat,
     }
 }
@@ -56,6 +58,12 @@ pub(super) fn whole(shape: Shape, model: &str, text: &str) -> Value {
         Shape::Ollama => json!({ "model": model, "created_at": "2026-01-01T00:00:00Z",
             "message": { "role": "assistant", "content": text }, "done": true,
             "done_reason": "stop", "prompt_eval_count": 9, "eval_count": 12 }),
+        Shape::Score => {
+            let score = model
+                .strip_prefix("score-")
+                .and_then(|s| s.parse::<f64>().ok());
+            json!({ "predictions": [score] })
+        }
     }
 }
 
@@ -78,6 +86,7 @@ pub(super) fn stream(shape: Shape, model: &str, text: &str) -> Vec<String> {
         Shape::Messages => messages(model, &tokens),
         Shape::Gemini => gemini(model, &tokens),
         Shape::Ollama => ollama(model, &tokens),
+        Shape::Score => Vec::new(),
     }
 }
 
@@ -189,7 +198,7 @@ pub(super) fn error(shape: Shape) -> String {
         Shape::Messages => named(&json!({ "type": "error", "error": inner })),
         Shape::Responses => named(&json!({ "type": "error", "code": "server_error",
             "message": "Overloaded", "param": null, "sequence_number": 9 })),
-        Shape::Ollama => format!("{}\n", json!({ "error": "overloaded" })),
+        Shape::Ollama | Shape::Score => format!("{}\n", json!({ "error": "overloaded" })),
     }
 }
 

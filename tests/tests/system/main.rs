@@ -15,6 +15,7 @@ mod drain;
 mod harness;
 mod pacing;
 mod quota;
+mod scoring;
 mod slowloris;
 mod soak;
 mod stream_ends;

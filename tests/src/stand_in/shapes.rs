@@ -59,10 +59,10 @@ pub(super) fn whole(shape: Shape, model: &str, text: &str) -> Value {
             "message": { "role": "assistant", "content": text }, "done": true,
             "done_reason": "stop", "prompt_eval_count": 9, "eval_count": 12 }),
         Shape::Score => {
-            let score = model
+            let percent = model
                 .strip_prefix("score-")
                 .and_then(|s| s.parse::<f64>().ok());
-            json!({ "predictions": [score] })
+            json!({ "predictions": [percent.map(|percent| percent / 100.0)] })
         }
     }
 }

@@ -15,6 +15,7 @@ mod drain;
 mod harness;
 mod pacing;
 mod quota;
+mod rapid_reset;
 mod scoring;
 mod slowloris;
 mod soak;

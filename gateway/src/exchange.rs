@@ -320,7 +320,9 @@ impl Gateway {
     async fn upstream_failed(&self, exchange: &Exchange, fault: &UpstreamFault) -> Fault {
         let kind = match fault {
             UpstreamFault::TimedOut(_) => RefusalKind::UpstreamTimeout,
-            UpstreamFault::Unreachable(_) | UpstreamFault::Target(_) => RefusalKind::UpstreamFault,
+            UpstreamFault::Unreachable(_) | UpstreamFault::Target(_) | UpstreamFault::Switched => {
+                RefusalKind::UpstreamFault
+            }
         };
         let fault = Fault::new(kind, format!("{fault}."));
         self.closed(

@@ -7,7 +7,7 @@ use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, HeaderName,
     HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -25,6 +25,9 @@ pub enum UpstreamFault {
     /// It could not be reached, or broke the protocol.
     #[error("the upstream could not be reached: {0}")]
     Unreachable(String),
+    /// It switched to another protocol, which nobody had asked for.
+    #[error("the upstream switched protocols without being asked")]
+    Switched,
     /// It did not answer in time.
     #[error("the upstream did not answer within {0:?}")]
     TimedOut(Duration),
@@ -100,12 +103,19 @@ impl Upstream {
     ) -> Result<Response<Incoming>, UpstreamFault> {
         let mut request = request.into_inner().map(Full::new);
         crate::trace::propagate(request.headers_mut());
-        let client = if request.headers().contains_key(UPGRADE) {
+        let asks_to_switch = request.headers().contains_key(UPGRADE);
+        let client = if asks_to_switch {
             &self.upgrading
         } else {
             &self.client
         };
         match tokio::time::timeout(self.head_max, client.request(request)).await {
+            // A tunnel that no decision permitted must not open.
+            Ok(Ok(response))
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS && !asks_to_switch =>
+            {
+                Err(UpstreamFault::Switched)
+            }
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(UpstreamFault::Unreachable(root_cause(&error))),
             Err(_elapsed) => Err(UpstreamFault::TimedOut(self.head_max)),

@@ -1,9 +1,11 @@
 //! Websockets: refused, unless the route passes them, and then their records say what that means.
 
+use countersign_tests::client::Client;
 use countersign_tests::gateway::{Gateway, Setup};
 use countersign_tests::ledger;
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -107,4 +109,40 @@ async fn a_websocket_is_refused_by_default_and_an_open_one_ends_with_the_drain()
     let records = decisions.values().next().unwrap();
     assert_eq!(ledger::sides(records), ["input", "output"]);
     assert_eq!(records[1]["delivery"]["finish"], "blocked");
+}
+
+/// A server that answers whatever it is asked with a switch of protocols; its address.
+async fn switcher() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _from)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let _asked = socket.read(&mut head).await;
+            let answer = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
+                upgrade: websocket\r\n\r\nunread";
+            let _sent = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_that_switches_protocols_unasked_opens_no_tunnel() {
+    let upstream = switcher().await;
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let url = format!("http://{upstream}");
+    let gateway = Gateway::start(Setup::Upstream(&url), &data).await;
+    let asked = json!({ "model": "m", "messages": [{ "role": "user", "content": "Hello?" }] });
+    let path = gateway.url("/v1/chat/completions");
+    let answer = Client::new().post(&path, &asked).await.unwrap();
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert!(!answer.text().contains("unread"), "{}", answer.text());
+    gateway.stop().await;
+    ledger::verify_by_binary(&data).expect_code(0);
+    let records = ledger::decisions(&ledger::records(&data));
+    for sides in records.values() {
+        assert_eq!(sides[1]["delivery"]["finish"], "upstream_fault");
+    }
 }

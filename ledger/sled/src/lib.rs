@@ -14,8 +14,9 @@ use sled::{Batch, Config, Db, Mode};
 
 /// sled's own fsync runs in this rhythm, in milliseconds.
 const FLUSH_MS: u64 = 200;
-/// Cache in bytes; sled may take several times as much memory.
-const CACHE_BYTES: u64 = 32 << 20;
+/// Cache in bytes; sled may take several times as much memory. Look-ups are rare (receipts), so a
+/// small cache keeps the memory of a busy gateway flat.
+const CACHE_BYTES: u64 = 1 << 20;
 /// Most quarantined databases kept beside the live one.
 const MAX_QUARANTINES: u32 = 1000;
 /// Key of the applied mark. Row keys begin with 1.

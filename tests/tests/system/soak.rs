@@ -163,10 +163,8 @@ async fn a_mixed_load_with_faults_leaves_every_exchange_closed_and_memory_flat()
             mean(&samples, 5.0, 7.0),
             mean(&samples, minutes - 2.0, minutes),
         );
-        assert!(
-            late < early * 1.05 + 4.0,
-            "memory grew from {early} to {late} MiB"
-        );
+        // Flat, but for what sampling a running process differs by.
+        assert!(late < early + 1.0, "memory grew from {early} to {late} MiB");
     }
 }
 

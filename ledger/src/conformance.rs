@@ -1,16 +1,22 @@
-//! What every [`Index`] must do, as one function that an adapter's tests call.
+//! What every adapter of a port must do, as one function per port that its tests call.
 
-use crate::index::{Index, IndexError, IndexRow};
+use crate::{
+    index::{Index, IndexError, IndexRow},
+    signer::{Signer, SignerError},
+};
 
-/// An index broke its contract.
+/// An adapter broke its contract.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// A rule of the contract does not hold.
-    #[error("the index breaks its contract: {0}")]
+    #[error("the contract is broken: {0}")]
     Rule(&'static str),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] IndexError),
+    /// The signer failed.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
 }
 
 /// Runs the contract of [`Index`] against an empty index and leaves it empty.
@@ -78,4 +84,32 @@ fn rule(holds: bool, name: &'static str) -> Result<(), Broken> {
     } else {
         Err(Broken::Rule(name))
     }
+}
+
+/// Runs the contract of [`Signer`] against a signer.
+///
+/// # Errors
+/// [`Broken`] naming the first rule that does not hold.
+pub fn check_signer(signer: &dyn Signer) -> Result<(), Broken> {
+    let key = signer.public_key();
+    let signs = |message: &[u8]| -> Result<(), Broken> {
+        let signature = signer.sign(message)?;
+        rule(
+            key.verify_strict(message, &signature).is_ok(),
+            "a signature verifies strictly under the public key",
+        )
+    };
+    for message in [&b""[..], b"one", &[0; 70_000]] {
+        signs(message)?;
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4_u8)
+            .map(|number| scope.spawn(move || signs(&[number])))
+            .collect();
+        threads.into_iter().try_for_each(|thread| {
+            let broken = Err(Broken::Rule("signing from several threads works"));
+            thread.join().unwrap_or(broken)
+        })
+    })?;
+    rule(signer.public_key() == key, "the public key never changes")
 }

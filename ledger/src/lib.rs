@@ -18,6 +18,7 @@ mod publish;
 pub mod receipt;
 mod recovery;
 mod sequencer;
+pub mod signer;
 mod tree;
 pub mod verify;
 mod wal;
@@ -30,4 +31,5 @@ pub use ledger::{
     Sequenced, Settings,
 };
 pub use note::{Checkpoint, Note};
+pub use signer::{Signer, SignerError};
 pub use verify::{Fault, FaultKind, Unreadable, Verification, VerifiedRange};

@@ -165,7 +165,7 @@ impl Ledger {
     /// # Errors
     /// [`AppendError`]; after `Poisoned` the entry may or may not be in the ledger.
     pub async fn append(&self, members: Map<String, Value>) -> Result<Sequenced, AppendError> {
-        entry::check_members(&members).map_err(AppendError::NotCanonical)?;
+        entry::Draft::new(&members).map_err(AppendError::NotCanonical)?;
         {
             let state = self.inner.shared.state();
             if let Some(reason) = &state.poisoned {

@@ -86,7 +86,7 @@ pub fn verify(receipt: &str, entry: &[u8], key: &VerifierKey) -> Result<Included
         path.push(Hash::try_from(hash).map_err(|_| malformed("hash"))?);
     }
     let checkpoint = Checkpoint::open(note, key)?;
-    let place = entry::open(entry, key)?;
+    let place = entry::open(entry, key)?.link;
     let leaf_hash = leaf_hash(entry);
     if verify_inclusion(&leaf_hash, index, checkpoint.size, &path, &checkpoint.root) {
         Ok(Included {

@@ -257,7 +257,8 @@ fn pending(index: u64, entry: &[u8], members: &[String]) -> Pending {
 
 /// The link of the next entry, given the link it must have and its bytes.
 fn continue_chain(expected: &Link, bytes: &[u8], name: &VerifierKey) -> Result<Link, String> {
-    let link = entry::open(bytes, name).map_err(|error| error.to_string())?;
+    let found = entry::open(bytes, name).map_err(|error| error.to_string())?;
+    let link = &found.link;
     let first = expected.chain_uid.is_empty();
     if (!first && link.chain_uid != expected.chain_uid)
         || link.seq != expected.seq
@@ -265,7 +266,7 @@ fn continue_chain(expected: &Link, bytes: &[u8], name: &VerifierKey) -> Result<L
     {
         return Err("it does not continue the chain".into());
     }
-    Ok(entry::next_link(&link, bytes))
+    Ok(found.next())
 }
 
 /// The link after the last published entry; an empty chain name when there is none.
@@ -278,9 +279,9 @@ fn last_link(layout: &Layout, published: u64, name: &VerifierKey) -> Result<Link
         });
     };
     let bytes = TileReader::new(&layout.tiles, published).entry(last)?;
-    let link = entry::open(&bytes, name)
+    let found = entry::open(&bytes, name)
         .map_err(|error| OpenError::Rollback(format!("entry {last}: {error}")))?;
-    Ok(entry::next_link(&link, &bytes))
+    Ok(found.next())
 }
 
 /// Brings the index up to the published size; true when it had to start from nothing.

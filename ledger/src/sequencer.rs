@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     durable::replace,
-    entry::{self, EntryError, Link},
+    entry::{Draft, EntryError, Link},
     keys::VerifierKey,
     layout::clean_text,
     ledger::{AppendError, CloseError, Pending, Sequenced, Shared, index_rows},
@@ -108,7 +108,7 @@ impl Sequencer {
             let mut close = None;
             while let Some(command) = next.take() {
                 match command {
-                    Command::Append { members, reply } => self.admit(&mut batch, members, reply),
+                    Command::Append { members, reply } => self.admit(&mut batch, &members, reply),
                     Command::Close { reply } => {
                         close = Some(reply);
                         break;
@@ -131,10 +131,10 @@ impl Sequencer {
     }
 
     /// Seals an entry into the batch, or refuses it.
-    fn admit(&mut self, batch: &mut Batch, members: Map<String, Value>, reply: Reply) {
-        let rows = index_rows(&members, &self.shared.settings.index_members);
-        match entry::seal(members, &self.link, &self.name, &self.key) {
-            Ok(bytes) => {
+    fn admit(&mut self, batch: &mut Batch, members: &Map<String, Value>, reply: Reply) {
+        let rows = index_rows(members, &self.shared.settings.index_members);
+        match self.seal(members) {
+            Ok((bytes, link)) => {
                 let index = self.next;
                 let seq = self.link.seq;
                 wal::frame(&mut batch.frames, index, &bytes);
@@ -143,7 +143,6 @@ impl Sequencer {
                     seq,
                     leaf_hash: leaf_hash(&bytes),
                 };
-                let link = entry::next_link(&self.link, &bytes);
                 let before = std::mem::replace(&mut self.link, link);
                 batch.before.get_or_insert(before);
                 self.next += 1;
@@ -161,6 +160,16 @@ impl Sequencer {
                 let _ = reply.send(Err(AppendError::NotCanonical(error)));
             }
         }
+    }
+
+    fn seal(&self, members: &Map<String, Value>) -> Result<(Vec<u8>, Link), EntryError> {
+        let linked = Draft::new(members)?.link(&self.link, &self.name)?;
+        let next = Link {
+            seq: self.link.seq + 1,
+            prev: linked.hash(),
+            ..self.link.clone()
+        };
+        Ok((linked.sign(&self.key)?, next))
     }
 
     fn commit(&mut self, batch: Batch) {

@@ -26,7 +26,7 @@ fn sealed() -> Vec<u8> {
         seq: 0,
         prev: [0; 32],
     };
-    entry::seal(members.as_object().unwrap().clone(), &link, &name, &key).unwrap()
+    entry::seal(members.as_object().unwrap(), &link, &name, &key).unwrap()
 }
 
 #[test]

@@ -1,3 +1,6 @@
+use ed25519_dalek::SigningKey;
+use serde_json::{Map, Value, json};
+
 use super::*;
 
 fn signer() -> (SigningKey, VerifierKey) {
@@ -20,13 +23,13 @@ fn sealed(value: Value) -> Result<Vec<u8>, EntryError> {
     let Value::Object(members) = value else {
         panic!("an object is needed")
     };
-    seal(members, &link(), &name, &key)
+    seal(&members, &link(), &name, &key)
 }
 
 #[test]
 fn a_sealed_entry_opens_with_its_link() {
     let bytes = sealed(json!({"id": "a", "n": -5, "deep": {"z": [true, null], "a": "\u{e9}"}}));
-    assert_eq!(open(&bytes.unwrap(), &signer().1).unwrap(), link());
+    assert_eq!(open(&bytes.unwrap(), &signer().1).unwrap().link, link());
 }
 
 #[test]
@@ -75,11 +78,8 @@ fn other_spellings_of_the_same_object_are_refused() {
         text.replacen("\"id\":\"a\"", "\"id\":\"a\",\"id\":\"a\"", 1),
         format!("{text}\n"),
     ] {
-        assert_eq!(
-            parse(other.as_bytes()),
-            Err(EntryError::NotCanonical),
-            "{other}"
-        );
+        let refused = parse(other.as_bytes()).unwrap_err();
+        assert_eq!(refused, EntryError::NotCanonical, "{other}");
     }
 }
 
@@ -87,7 +87,40 @@ fn other_spellings_of_the_same_object_are_refused() {
 fn an_entry_of_another_key_names_that_key() {
     let key = SigningKey::from_bytes(&[8; 32]);
     let name = VerifierKey::new("example.com/log", key.verifying_key()).unwrap();
-    let bytes = seal(Map::new(), &link(), &name, &key).unwrap();
+    let bytes = seal(&Map::new(), &link(), &name, &key).unwrap();
     let error = open(&bytes, &signer().1).unwrap_err();
     assert!(matches!(error, EntryError::Authority { key, .. } if key == name.id_hex()));
+}
+
+#[test]
+fn an_entry_is_what_parsing_and_printing_canonically_make_it() {
+    let bytes = sealed(json!({"A": 1, "b": "x", "cz": null, "m": [], "r": {}, "z": "\u{e9}"}));
+    let bytes = bytes.unwrap();
+    let map: Map<String, Value> = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(serde_json_canonicalizer::to_vec(&map).unwrap(), bytes);
+    assert_eq!(
+        sealed(json!({})).map(|bytes| parse(&bytes).is_ok()),
+        Ok(true)
+    );
+}
+
+#[test]
+fn the_next_link_is_the_hash_of_what_was_signed() {
+    let bytes = sealed(json!({"id": "a"})).unwrap();
+    let mut map: Map<String, Value> = serde_json::from_slice(&bytes).unwrap();
+    let attestation = map.get_mut("attestation").unwrap().as_object_mut().unwrap();
+    attestation.remove("signatures").unwrap();
+    let message = [DOMAIN, &serde_json_canonicalizer::to_vec(&map).unwrap()].concat();
+    let expected: Hash = <sha2::Sha256 as sha2::Digest>::digest(&message).into();
+    assert_eq!(parse(&bytes).unwrap().next().prev, expected);
+}
+
+#[test]
+fn what_the_ledger_says_itself_is_read_back() {
+    let (key, name) = signer();
+    for event in [Event::Handover("a\nb".to_owned()), Event::PrunedBefore(512)] {
+        let draft = Draft::with_event(Map::new(), &event).unwrap();
+        let bytes = draft.link(&link(), &name).unwrap().sign(&key).unwrap();
+        assert_eq!(open(&bytes, &name).unwrap().event, Some(event));
+    }
 }

@@ -31,18 +31,19 @@ impl Tree {
         let head = leaf_hash(bytes);
         self.entries.push(bytes.to_vec());
         self.leaves.push(head);
-        let link = match entry::open(bytes, key) {
-            Ok(link) => link,
+        let reading = match entry::open(bytes, key) {
+            Ok(reading) => reading,
             Err(error) => {
                 found.fault(kind(&error), place, error.to_string());
                 // A bad signature does not hide where the chain goes on.
                 match entry::parse(bytes) {
-                    Ok((_, link)) => link,
+                    Ok(reading) => reading,
                     Err(_) => return,
                 }
             }
         };
-        let next = entry::next_link(&link, bytes);
+        let next = reading.next();
+        let link = reading.link;
         let known = self
             .chains
             .iter_mut()

@@ -1,6 +1,9 @@
 //! Names of the files in a data directory and of C2SP tiles.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// Hashes in a full tile and entries in a full bundle.
 pub(crate) const WIDTH: u64 = 256;
@@ -11,7 +14,6 @@ pub(crate) struct Layout {
     pub(crate) root: PathBuf,
     pub(crate) tiles: PathBuf,
     pub(crate) wal: PathBuf,
-    pub(crate) guard: PathBuf,
     pub(crate) stage: PathBuf,
 }
 
@@ -21,10 +23,13 @@ impl Layout {
             root: root.to_owned(),
             tiles: root.join("ledger"),
             wal: root.join("wal"),
-            guard: root.join("guard/checkpoint"),
             // Half-written files never stand where a reader of tiles looks.
             stage: root.join("wal/stage"),
         }
+    }
+
+    pub(crate) fn guard(&self) -> PathBuf {
+        self.root.join("guard")
     }
 
     pub(crate) fn checkpoint(&self) -> PathBuf {
@@ -43,6 +48,11 @@ impl Layout {
 /// Content of the marker that a clean stop leaves.
 pub(crate) fn clean_text(size: u64) -> String {
     format!("countersign/clean/v1\n{size}\n")
+}
+
+/// The number of entries in the full bundles among the first `size` entries.
+pub(crate) fn full_bundles(size: u64) -> u64 {
+    size / WIDTH * WIDTH
 }
 
 /// What a tile holds.
@@ -129,6 +139,24 @@ impl Tile {
             width,
         })
     }
+}
+
+/// The partial tiles of the tree of `size` leaves.
+pub(crate) fn partials(size: u64) -> BTreeSet<Tile> {
+    let mut found = BTreeSet::new();
+    let mut hashes = size;
+    for level in 0.. {
+        if hashes == 0 {
+            break;
+        }
+        let number = hashes / WIDTH;
+        if level == 0 {
+            found.extend(Tile::at(Kind::Entries, number, size));
+        }
+        found.extend(Tile::at(Kind::Hashes(level), number, size));
+        hashes = number;
+    }
+    found
 }
 
 /// Every file that the tree of `size` leaves needs.

@@ -29,7 +29,9 @@ fn an_edge_read_back_from_tiles_goes_on_like_the_one_in_memory() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         }
-        let mut loaded = Edge::load(dir.path(), size as u64).unwrap();
+        let store: Arc<dyn Store> = Arc::new(crate::store::Disk);
+        let reader = TileReader::new(&store, dir.path(), size as u64);
+        let mut loaded = Edge::load(&reader).unwrap();
         assert_eq!(loaded.root(), edge.root());
         for entry in entries(300) {
             edge.push(&entry, &mut done);

@@ -285,7 +285,12 @@ fn check_guard(
 ) -> Result<(), Unreadable> {
     let name = "guard/checkpoint";
     if target.path("guard").is_dir() {
-        for extra in target.list("guard")?.iter().filter(|file| *file != name) {
+        let known = [name, "guard/clock"];
+        for extra in target
+            .list("guard")?
+            .iter()
+            .filter(|file| !known.contains(&file.as_str()))
+        {
             found.fault(
                 FaultKind::UnexpectedFile,
                 extra,

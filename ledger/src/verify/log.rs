@@ -34,7 +34,7 @@ pub(super) fn check(
                     .path(&name)
                     .metadata()
                     .is_ok_and(|meta| meta.len() == 0) => {}
-            "wal/stage" if clean.is_none() => {
+            name if name.starts_with("wal/stage/") && clean.is_none() => {
                 found
                     .notes
                     .push("a half-written file is left in wal/stage".to_owned());

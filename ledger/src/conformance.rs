@@ -99,8 +99,8 @@ pub fn check_signer(signer: &dyn Signer) -> Result<(), Broken> {
             "a signature verifies strictly under the public key",
         )
     };
-    for message in [&b""[..], b"one", &[0; 70_000]] {
-        signs(message)?;
+    for length in [0, 1, 1000, 70_000] {
+        signs(&vec![7; length])?;
     }
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4_u8)

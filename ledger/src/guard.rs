@@ -9,13 +9,34 @@ use crate::{
     store::{Lock, Store, create_dir, replace},
 };
 
+/// First line of a clock note.
+const CLOCK: &str = "countersign/clock/v1";
+
 /// What was last signed, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guarded {
     /// The checkpoint as a signed note, without cosignatures.
     pub note: String,
-    /// The signing clock then.
-    pub time: Timestamp,
+    /// The signing clock then: a signed note of three lines, `countersign/clock/v1`, the origin and
+    /// the instant (RFC 3339, UTC).
+    pub clock: String,
+}
+
+/// The instant in the text of a clock note of `origin`.
+pub(crate) fn read_clock(text: &str, origin: &str) -> Option<Timestamp> {
+    let instant = text
+        .strip_prefix(CLOCK)?
+        .strip_prefix('\n')?
+        .strip_prefix(origin)?
+        .strip_prefix('\n')?
+        .strip_suffix('\n')?;
+    let time: Timestamp = instant.parse().ok()?;
+    (time.to_string() == instant).then_some(time)
+}
+
+/// The text of a clock note.
+pub(crate) fn clock_text(origin: &str, time: Timestamp) -> String {
+    format!("{CLOCK}\n{origin}\n{time}\n")
 }
 
 /// Why a guard did not move.
@@ -100,12 +121,13 @@ impl Guard for FolderGuard {
         let Some(note) = self.store.read(&self.folder.join("checkpoint"))? else {
             return Ok(None);
         };
-        let note = String::from_utf8(note).map_err(|_| invalid("the guard is not UTF-8"))?;
         let clock = self.store.read(&self.folder.join("clock"))?;
-        let clock = clock.and_then(|bytes| String::from_utf8(bytes).ok());
-        let time = clock.and_then(|text| text.trim_end_matches('\n').parse().ok());
-        let time = time.ok_or_else(|| invalid("the guard's clock is missing or malformed"))?;
-        Ok(Some(Guarded { note, time }))
+        let clock = clock.ok_or_else(|| invalid("the guard's clock is missing"))?;
+        let text = |bytes| String::from_utf8(bytes).map_err(|_| invalid("the guard is not UTF-8"));
+        Ok(Some(Guarded {
+            note: text(note)?,
+            clock: text(clock)?,
+        }))
     }
 
     fn swap(&mut self, expected: Option<&Guarded>, next: &Guarded) -> Result<(), GuardError> {
@@ -119,7 +141,7 @@ impl Guard for FolderGuard {
             replace(&*self.store, &self.stage, &path, text.as_bytes())
         };
         // A crash before this leaves what was held.
-        put("clock", &format!("{}\n", next.time))?;
+        put("clock", &next.clock)?;
         // A crash before this leaves the older note with a newer clock: time only moves on.
         put("checkpoint", &next.note)?;
         Ok(())

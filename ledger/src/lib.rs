@@ -24,6 +24,7 @@ mod recovery;
 mod sequencer;
 pub mod signer;
 pub mod store;
+pub mod tiles;
 mod tree;
 pub mod verify;
 mod wal;

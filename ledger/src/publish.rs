@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     durable::invalid,
-    guard::{Guard, GuardError, Guarded},
+    guard::{Guard, GuardError, Guarded, clock_text},
     indexer::Wake,
     layout::{Tile, partials},
     ledger::{CheckpointInfo, Durable, Settings, Shared},
@@ -32,6 +32,7 @@ pub(crate) struct Publisher {
     /// The tree as last signed.
     edge: Edge,
     held: Option<Guarded>,
+    signed_at: Option<Timestamp>,
     /// The one in the data directory first.
     guards: Vec<Box<dyn Guard>>,
     witnesses: Option<Box<dyn Witnesses>>,
@@ -92,6 +93,14 @@ impl Publisher {
         indexer: Wake,
     ) -> Self {
         let shared = recovered.shared.clone();
+        let held = recovered.held.as_ref();
+        let waiting = recovered.unpublished.take().map(|checkpoint| Signed {
+            checkpoint,
+            note: held.map(|held| held.note.clone()).unwrap_or_default(),
+            time: recovered
+                .signed_at
+                .unwrap_or_else(|| shared.settings.clock.now()),
+        });
         let published = shared
             .state()
             .published
@@ -104,17 +113,8 @@ impl Publisher {
             edge: recovered.edge.clone(),
             held: recovered.held.clone(),
             guards: std::mem::take(&mut recovered.guards),
-            waiting: recovered.unpublished.take().map(|checkpoint| Signed {
-                checkpoint,
-                note: recovered
-                    .held
-                    .as_ref()
-                    .map_or_else(String::new, |held| held.note.clone()),
-                time: recovered
-                    .held
-                    .as_ref()
-                    .map_or_else(|| recovered.shared.settings.clock.now(), |held| held.time),
-            }),
+            waiting,
+            signed_at: recovered.signed_at,
             witnesses,
             indexer,
         }
@@ -204,7 +204,7 @@ impl Publisher {
         let mut edge = self.edge.clone();
         let mut files = Vec::new();
         for durable in &fresh {
-            edge.push_hashed(&durable.bytes, durable.place.leaf_hash, &mut files);
+            edge.push(&durable.bytes, durable.place.leaf_hash, &mut files);
         }
         files.extend(edge.partials());
         self.write_tiles(&files)?;
@@ -216,10 +216,9 @@ impl Publisher {
     fn clock_is_ahead(&self) -> Result<(), Halt> {
         let settings = &self.shared.settings;
         let now = settings.clock.now();
-        match &self.held {
-            Some(held) if is_behind(now, held.time, settings) => Err(Halt::Later(format!(
-                "the clock is behind: it says {now}, the last checkpoint was signed at {}",
-                held.time
+        match self.signed_at {
+            Some(last) if is_behind(now, last, settings) => Err(Halt::Later(format!(
+                "the clock is behind: it says {now}, the last checkpoint was signed at {last}"
             ))),
             _ => Ok(()),
         }
@@ -272,10 +271,14 @@ impl Publisher {
             .map_err(|error| Halt::Later(error.to_string()))?
             .to_string();
         let now = self.shared.settings.clock.now();
-        let time = self.held.as_ref().map_or(now, |held| held.time.max(now));
+        let time = self.signed_at.map_or(now, |last| last.max(now));
+        let clock = clock_text(key.name.name(), time);
+        let clock = Note::sign(clock, &key.name, &*key.signer)
+            .map_err(|error| Halt::Later(error.to_string()))?
+            .to_string();
         let next = Guarded {
             note: note.clone(),
-            time,
+            clock,
         };
         for guard in &mut self.guards {
             // Once the first is durable nothing inconsistent with it is ever signed. A crash after
@@ -288,6 +291,7 @@ impl Publisher {
                 })?;
         }
         self.held = Some(next);
+        self.signed_at = Some(time);
         self.edge = edge;
         self.on_disk.extend(partials(self.edge.size));
         self.forget_integrated()?;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::{
     entry::{self, Event, Link, Reading},
-    guard::{FolderGuard, Guard, GuardError, Guarded},
+    guard::{FolderGuard, Guard, GuardError, Guarded, read_clock},
     keys::{Handover, VerifierKey},
     layout::{Layout, clean_text},
     ledger::{
@@ -21,7 +21,8 @@ use crate::{
         index_rows,
     },
     merkle::{leaf_hash, range_root},
-    note::Checkpoint,
+    note::{Checkpoint, Note, NoteError},
+    publish::is_behind,
     signer::Signer,
     store::{Lock, Store, create_dir},
     tree::{Edge, TileReader},
@@ -38,6 +39,7 @@ pub(crate) struct Recovered {
     pub(crate) key: InForce,
     pub(crate) edge: Edge,
     pub(crate) held: Option<Guarded>,
+    pub(crate) signed_at: Option<Timestamp>,
     pub(crate) guards: Vec<Box<dyn Guard>>,
     /// Signed and guarded, and not yet where readers look.
     pub(crate) unpublished: Option<Checkpoint>,
@@ -69,7 +71,7 @@ pub(crate) fn open(
     let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(inside)];
     guards.extend(second);
     let signed = Signed::find(&store, &layout, &keys, &mut guards)?;
-    check_clock(&settings, signed.held.as_ref())?;
+    check_clock(&settings, signed.time)?;
     let clean = store.read(&layout.clean_marker())?;
     let mut log = Log::after(&signed, &store, &layout, &keys)?;
     log.read(&store, &layout, &settings.index_members)?;
@@ -98,6 +100,7 @@ pub(crate) fn open(
         key,
         edge: signed.edge,
         held: signed.held,
+        signed_at: signed.time,
         guards,
         unpublished: signed.unpublished,
         link,
@@ -117,7 +120,7 @@ fn state(size: u64, signed: &Signed, log: Log<'_>, now: Timestamp) -> State {
         published: published.map(|(checkpoint, _)| CheckpointInfo {
             size: checkpoint.size,
             root: checkpoint.root,
-            time: signed.held.as_ref().map_or(now, |held| held.time),
+            time: signed.time.unwrap_or(now),
         }),
         checkpoint_note: published.map(|(_, note)| note.clone()).unwrap_or_default(),
         segments: log.segments,
@@ -178,6 +181,22 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// Reads a clock note that one of them signed.
+    fn clock(&self, note: &str, place: &Path) -> Result<Timestamp, OpenError> {
+        let refused = |source| OpenError::Checkpoint {
+            place: place.to_owned(),
+            source,
+        };
+        let note = Note::parse(note).map_err(refused)?;
+        let mut names = self.all.iter().map(|key| &key.name);
+        let name = names
+            .find(|name| note.verify(name).is_ok())
+            .ok_or_else(|| refused(NoteError::NotSigned("any key of this ledger".to_owned())))?;
+        read_clock(note.text(), name.name()).ok_or_else(|| refused(NoteError::Malformed("clock")))
+    }
+}
+
 fn lock(store: &dyn Store, path: &Path) -> Result<Box<dyn Lock>, OpenError> {
     let started = Instant::now();
     loop {
@@ -199,14 +218,11 @@ fn clear_stage(store: &dyn Store, layout: &Layout) -> io::Result<()> {
     Ok(())
 }
 
-fn check_clock(settings: &Settings, held: Option<&Guarded>) -> Result<(), OpenError> {
+fn check_clock(settings: &Settings, last: Option<Timestamp>) -> Result<(), OpenError> {
     let now = settings.clock.now();
-    match held {
-        Some(held) if crate::publish::is_behind(now, held.time, settings) => {
-            Err(OpenError::ClockBehind {
-                now,
-                signed: held.time,
-            })
+    match last {
+        Some(signed) if is_behind(now, signed, settings) => {
+            Err(OpenError::ClockBehind { now, signed })
         }
         _ => Ok(()),
     }
@@ -216,6 +232,7 @@ fn check_clock(settings: &Settings, held: Option<&Guarded>) -> Result<(), OpenEr
 struct Signed {
     edge: Edge,
     held: Option<Guarded>,
+    time: Option<Timestamp>,
     /// The key that signed it.
     key: Option<InForce>,
     published: Option<(Checkpoint, String)>,
@@ -247,6 +264,7 @@ impl Signed {
             return Ok(Self {
                 edge: Edge::default(),
                 held: None,
+                time: None,
                 key: None,
                 published: None,
                 unpublished: None,
@@ -287,6 +305,7 @@ impl Signed {
             .map_or(0, |(checkpoint, _)| checkpoint.size);
         Ok(Self {
             edge,
+            time: Some(keys.clock(&first.clock, &layout.guard().join("clock"))?),
             held: Some(first),
             key: Some(key),
             unpublished: (shown < signed.size).then_some(signed),

@@ -25,13 +25,8 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// Adds an entry; full tiles that it completes are put into `done`.
-    pub(crate) fn push(&mut self, entry: &[u8], done: &mut Vec<TileFile>) {
-        self.push_hashed(entry, leaf_hash(entry), done);
-    }
-
-    /// [`Edge::push`] for an entry whose leaf hash is known.
-    pub(crate) fn push_hashed(&mut self, entry: &[u8], leaf: Hash, done: &mut Vec<TileFile>) {
+    /// Adds an entry with its leaf hash; full tiles that it completes are put into `done`.
+    pub(crate) fn push(&mut self, entry: &[u8], leaf: Hash, done: &mut Vec<TileFile>) {
         frame_entry(&mut self.bundle, entry);
         self.size += 1;
         if self.size.is_multiple_of(WIDTH) {

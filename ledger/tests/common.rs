@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::{fs, ops::Range, path::Path};
+use std::{fs, ops::Range, path::Path, sync::Arc};
 
 use countersign_ledger::{
-    Ledger, MemoryIndex, OpenError, Recovery, Settings, SigningKey, VerifierKey, keys,
+    Ledger, OpenError, Opening, ReadError, Recovery, Settings, SigningKey, VerifierKey, keys,
 };
 use serde_json::{Map, Value, json};
 
@@ -35,12 +35,18 @@ impl Home {
         self.dir.path()
     }
 
+    /// The key files are left as they are.
+    pub(crate) fn become_key(&mut self, key: SigningKey) {
+        self.name = VerifierKey::new(self.name.name(), key.verifying_key()).unwrap();
+        self.key = key;
+    }
+
+    pub(crate) fn opening(&self) -> Opening {
+        Opening::new(self.settings.clone(), Arc::new(self.key.clone()))
+    }
+
     pub(crate) fn try_open(&self) -> Result<(Ledger, Recovery), OpenError> {
-        Ledger::open(
-            self.settings.clone(),
-            self.key.clone(),
-            Box::new(MemoryIndex::default()),
-        )
+        self.opening().open()
     }
 
     pub(crate) fn open(&self) -> (Ledger, Recovery) {
@@ -58,6 +64,18 @@ pub(crate) fn members(i: u64) -> Map<String, Value> {
 pub(crate) async fn append(ledger: &Ledger, range: Range<u64>) {
     for i in range {
         ledger.append(members(i)).await.unwrap();
+    }
+}
+
+/// Looks up as soon as the index has caught up.
+pub(crate) async fn find(ledger: &Ledger, member: &str, value: &str) -> Vec<u64> {
+    loop {
+        match ledger.find(member, value) {
+            Err(ReadError::IndexBehind { .. }) => {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            other => return other.unwrap(),
+        }
     }
 }
 

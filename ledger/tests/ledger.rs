@@ -187,7 +187,7 @@ async fn tiles_rolled_back_to_an_older_copy_are_neither_opened_nor_clean() {
     let (ledger, _) = home.open();
     append(&ledger, 10..20).await;
     ledger.close().await.unwrap();
-    let since = countersign_ledger::Checkpoint::open(&ledger.checkpoint(), &home.name).unwrap();
+    let since = Checkpoint::open(&ledger.checkpoint(), &home.name).unwrap();
     fs::remove_dir_all(home.path().join("ledger")).unwrap();
     common::copy(&old.path().join("ledger"), &home.path().join("ledger"));
     let found = verify(&home.path().join("ledger"), &home.name, Some(&since)).unwrap();
@@ -264,7 +264,7 @@ async fn another_key_verifies_nothing() {
     let (ledger, _) = home.open();
     append(&ledger, 0..3).await;
     ledger.close().await.unwrap();
-    let other = countersign_ledger::SigningKey::from_bytes(&[3; 32]).verifying_key();
+    let other = SigningKey::from_bytes(&[3; 32]).verifying_key();
     let other = VerifierKey::new(home.name.name(), other).unwrap();
     let found = verify(home.path(), &other, None).unwrap();
     assert_eq!(found.faults[0].kind, FaultKind::Checkpoint);
@@ -359,7 +359,7 @@ async fn pruned_entries_are_gone_and_their_receipts_still_verify() {
     drop(ledger);
     let (ledger, _) = home.open();
     assert_eq!(common::find(&ledger, "id", "id-600").await, [600]);
-    assert_eq!(common::find(&ledger, "id", "id-3").await, []);
+    assert!(common::find(&ledger, "id", "id-3").await.is_empty());
     append(&ledger, 701..702).await;
     ledger.close().await.unwrap();
 }

@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 
 use crate::{
     durable::read_optional,
+    guard::read_clock,
     keys::VerifierKey,
     layout::{Kind, Tile, WIDTH, required},
     merkle::{Hash, Nodes, OutOfRange, range_root},
@@ -304,6 +305,7 @@ fn check_guard(
         }
         return Ok(());
     };
+    check_clock(target, key, found)?;
     let guard = String::from_utf8_lossy(&bytes);
     let guard = match Checkpoint::open(&guard, key) {
         Ok(guard) => guard,
@@ -326,6 +328,24 @@ fn check_guard(
             "the guard is ahead: size {}, a crash explains it",
             guard.size
         ));
+    }
+    Ok(())
+}
+
+fn check_clock(
+    target: &Target,
+    key: &VerifierKey,
+    found: &mut Verification,
+) -> Result<(), Unreadable> {
+    let name = "guard/clock";
+    let bytes = target.read(name, found)?.unwrap_or_default();
+    let checked = Note::parse(&String::from_utf8_lossy(&bytes))
+        .and_then(|note| note.verify(key).map(|()| note))
+        .map(|note| read_clock(note.text(), key.name()).is_some());
+    match checked {
+        Ok(true) => {}
+        Ok(false) => found.fault(FaultKind::Guard, name, "it tells no time"),
+        Err(error) => found.fault(FaultKind::Guard, name, error.to_string()),
     }
     Ok(())
 }

@@ -1,0 +1,57 @@
+//! A log in memory, and a client that writes raw bytes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::net::SocketAddr;
+
+use countersign_ledger::{
+    Checkpoint, Note, SigningKey, VerifierKey,
+    merkle::{Hash, consistency_proof, leaf_hash, range_root},
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+pub(crate) const ORIGIN: &str = "example.com/ledger";
+
+pub(crate) fn log_key() -> (SigningKey, VerifierKey) {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let name = VerifierKey::new(ORIGIN, key.verifying_key()).unwrap();
+    (key, name)
+}
+
+/// A tree of numbered leaves; `fork` sets the leaves from that index on apart.
+#[derive(Clone)]
+pub(crate) struct Log(Vec<Hash>);
+
+impl Log {
+    pub(crate) fn new(size: u64, fork: u64) -> Self {
+        let leaf = |i: u64| leaf_hash(format!("{i} {}", i >= fork).as_bytes());
+        Self((0..size).map(leaf).collect())
+    }
+
+    pub(crate) fn note(&self, size: u64) -> String {
+        let checkpoint = Checkpoint {
+            origin: ORIGIN.to_owned(),
+            size,
+            root: range_root(&mut self.0.as_slice(), 0, size).unwrap(),
+        };
+        let (key, name) = log_key();
+        Note::sign(checkpoint.to_string(), &name, &key)
+            .unwrap()
+            .to_string()
+    }
+
+    pub(crate) fn proof(&self, old: u64, new: u64) -> Vec<Hash> {
+        consistency_proof(&mut self.0.as_slice(), old, new).unwrap()
+    }
+}
+
+/// Sends bytes and reads until the other side ends or falls silent.
+pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> String {
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    // The other side may answer and close before it has read everything.
+    let _written = socket.write_all(request).await;
+    let mut answer = Vec::new();
+    let reading = socket.read_to_end(&mut answer);
+    let _ended = tokio::time::timeout(std::time::Duration::from_secs(1), reading).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}

@@ -27,7 +27,7 @@ const MAX_PASSPHRASE: usize = 1024;
 const PLAIN: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
-/// The secret under which private key files are encrypted. Wiped from memory when dropped.
+/// The secret under which private key files are encrypted, or the PIN of an HSM. Wiped from memory when dropped.
 #[derive(Clone)]
 pub struct Passphrase(Zeroizing<String>);
 
@@ -52,6 +52,11 @@ impl Passphrase {
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let text = read_secret(path)?;
         Self::new(text.lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// The secret itself, for the one call that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
     }
 }
 

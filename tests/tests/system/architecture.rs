@@ -14,6 +14,7 @@ const LINES_MAX: usize = 500;
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-record", &[]),
     ("countersign-ledger", &[]),
+    ("countersign-ledger-pkcs11", &["ledger"]),
     ("countersign-ledger-sled", &["ledger"]),
     ("countersign-wire", &["record"]),
     ("countersign-policy", &["record"]),
@@ -29,9 +30,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Who may name which foreign crate.
 const NAMED_ONLY_BY: &[(&str, &str)] = &[
+    ("cryptoki", "countersign-ledger-pkcs11"),
     ("sled", "countersign-ledger-sled"),
     ("candle-core", "countersign-classifiers-candle"),
     ("candle-nn", "countersign-classifiers-candle"),
+    ("countersign-ledger-pkcs11", "countersign"),
     ("countersign-ledger-sled", "countersign"),
     ("countersign-classifiers-candle", "countersign"),
 ];

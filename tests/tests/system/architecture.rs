@@ -15,6 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-record", &[]),
     ("countersign-ledger", &[]),
     ("countersign-ledger-sled", &["ledger"]),
+    ("countersign-ledger-timestamp", &["ledger"]),
     ("countersign-wire", &["record"]),
     ("countersign-policy", &["record"]),
     ("countersign-classifiers", &["record"]),
@@ -33,6 +34,8 @@ const NAMED_ONLY_BY: &[(&str, &str)] = &[
     ("candle-core", "countersign-classifiers-candle"),
     ("candle-nn", "countersign-classifiers-candle"),
     ("countersign-ledger-sled", "countersign"),
+    ("countersign-ledger-timestamp", "countersign"),
+    ("x509-tsp", "countersign-ledger-timestamp"),
     ("countersign-classifiers-candle", "countersign"),
 ];
 

@@ -133,19 +133,22 @@ impl Anchorer {
         }
     }
 
-    /// Goes on from the newest token that is stored. One that cannot be read is for verification
-    /// to tell; here it means only that a new one is due.
+    /// Goes on from the newest token that is stored. What is wrong with it is for verification to
+    /// tell; here it means only that another one is due.
     async fn resume(&self) -> Schedule {
         let anchors = self.anchors.clone();
         let newest = tokio::task::spawn_blocking(move || newest(&anchors)).await;
-        let Some(newest) = newest.ok().flatten() else {
+        let Some((size, time)) = newest.ok().flatten() else {
             return Schedule::fresh(self.pace);
         };
+        let Some(time) = time else {
+            return Schedule::resumed(self.pace, size, self.pace.period);
+        };
         self.status
-            .send_modify(|status| status.last_success = Some(newest));
-        let age = Timestamp::now().duration_since(newest.time);
+            .send_modify(|status| status.last_success = Some(Anchored { size, time }));
+        let age = Timestamp::now().duration_since(time);
         let age = Duration::try_from(age).unwrap_or_default();
-        Schedule::resumed(self.pace, newest.size, age)
+        Schedule::resumed(self.pace, size, age)
     }
 
     async fn attempt(
@@ -173,9 +176,10 @@ impl Anchorer {
     }
 }
 
-fn newest(anchors: &Anchors) -> Option<Anchored> {
+/// The greatest size with a token, and the time in it where that can be read.
+fn newest(anchors: &Anchors) -> Option<(u64, Option<Timestamp>)> {
     let size = *anchors.sizes().ok()?.last()?;
-    let response = Response::parse(&anchors.read(size).ok()?.response).ok()?;
-    let time = response.claimed_time();
-    Some(Anchored { size, time })
+    let anchor = anchors.read(size).ok();
+    let response = anchor.and_then(|anchor| Response::parse(&anchor.response).ok());
+    Some((size, response.map(|response| response.claimed_time())))
 }

@@ -7,10 +7,10 @@ use der::{Any, Encode};
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, anchor_from_trusted_cert};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use crate::algorithm::ACCEPTED;
 use crate::error::StampError;
@@ -89,7 +89,7 @@ impl Roots {
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         // An issuer may leave its own purpose open; the signing certificate may not, and is
         // checked apart.
-        let usage = KeyUsage::required_if_present(TIME_STAMPING);
+        let usage = webpki::KeyUsage::required_if_present(TIME_STAMPING);
         EndEntityCert::try_from(signing)
             .map_err(broken)?
             .verify_for_usage(ACCEPTED, &self.0, &others, at, usage, None, None)
@@ -113,10 +113,19 @@ fn in_words(error: &webpki::Error) -> String {
 
 /// A signing certificate serves time-stamping alone, and critically so (RFC 3161 section 2.3).
 pub(crate) fn check_usage(certificate: &Certificate) -> Result<(), StampError> {
-    let usage = certificate.tbs_certificate.get::<ExtendedKeyUsage>();
-    match usage {
-        Ok(Some((true, usage))) if usage.0 == [ID_KP_TIME_STAMPING] => Ok(()),
-        _ => Err(StampError::Usage),
+    let certificate = &certificate.tbs_certificate;
+    let purpose = certificate.get::<ExtendedKeyUsage>();
+    let alone = matches!(purpose, Ok(Some((true, only))) if only.0 == [ID_KP_TIME_STAMPING]);
+    // Where the uses of the key are listed, signing must be among them.
+    let signs = match certificate.get::<KeyUsage>() {
+        Ok(Some((_, usage))) => usage.digital_signature() || usage.non_repudiation(),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    if alone && signs {
+        Ok(())
+    } else {
+        Err(StampError::Usage)
     }
 }
 

@@ -110,7 +110,12 @@ impl TsaClient {
         tcp.enforce_http(false);
         let builder = HttpsConnectorBuilder::new();
         let builder = match &authority.tls {
-            Some(tls) => builder.with_tls_config(tls.clone()),
+            Some(tls) => {
+                let mut tls = tls.clone();
+                // The builder sets the protocol itself, and panics where it is set already.
+                tls.alpn_protocols.clear();
+                builder.with_tls_config(tls)
+            }
             None => builder.with_webpki_roots(),
         };
         let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);

@@ -37,7 +37,7 @@ pub enum StampError {
     /// The signature does not verify.
     #[error("the timestamp's signature does not verify")]
     Signature,
-    /// The signing certificate may be used for something else than time-stamping.
+    /// The signing certificate may be used for something else than time-stamping, or not for it.
     #[error("the signing certificate is not for time-stamping alone (critical extended key usage)")]
     Usage,
     /// The signing certificate does not lead to a trusted root at the time of the token.

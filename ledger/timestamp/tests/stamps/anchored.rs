@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_ledger::VerifierKey;
 use countersign_ledger_timestamp::{
-    AnchorFault, Anchorer, Anchors, Pace, Roots, StampError, Status, verify_all,
+    Anchor, AnchorFault, Anchorer, Anchors, Pace, Roots, StampError, Status, verify_all,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -57,7 +57,8 @@ impl Scene {
 
     async fn until(&mut self, what: &str, is_it: impl FnMut(&Status) -> bool) -> Status {
         let waited = timeout(Duration::from_secs(20), self.status.wait_for(is_it)).await;
-        waited.unwrap_or_else(|_| panic!("{what}")).unwrap().clone()
+        assert!(waited.is_ok(), "{what}");
+        waited.unwrap().unwrap().clone()
     }
 
     async fn stop(self) -> (tempfile::TempDir, Vec<u8>, Server, Arc<AtomicU64>) {
@@ -193,6 +194,38 @@ async fn a_restart_keeps_to_the_period_and_knows_the_newest_token() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newest_token_that_cannot_be_read_keeps_its_size_and_calls_for_another() {
+    let Some(authority) = Authority::with(Key::P256) else {
+        return;
+    };
+    let root = authority.root();
+    let server = Server::start(Arc::new(authority), note(1)).await;
+    let data = tempfile::tempdir().unwrap();
+    let spoilt = Anchor {
+        size: 5,
+        note: note(5).into_bytes(),
+        response: b"spoilt".to_vec(),
+    };
+    Anchors::of(data.path()).write(&spoilt).unwrap();
+    let size = Arc::new(AtomicU64::new(5));
+    let (mut status, stop, task) = run(&server, &root, data.path(), &size, PACE);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(
+        server.asked(),
+        0,
+        "a size that has its token was stamped again"
+    );
+    size.store(6, Ordering::SeqCst);
+    let stamped = status.wait_for(|status| status.last_success.is_some_and(|s| s.size == 6));
+    timeout(Duration::from_secs(20), stamped)
+        .await
+        .unwrap()
+        .unwrap();
+    stop.send(true).unwrap();
+    task.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,15 @@ use std::time::{Duration, Instant};
 use countersign_ledger_timestamp::{
     Authority as Settings, ClientError, Expected, Roots, StampError, TsaClient, verify,
 };
+use countersign_tests::certificates;
+use tokio_rustls::TlsAcceptor;
 
 use crate::authority::{Authority, Key};
 use crate::http::{Manner, Server};
 use crate::note;
+
+/// Whether an error is the one that is expected.
+type Judge = fn(&ClientError) -> bool;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_client_returns_verifies() {
@@ -35,7 +40,7 @@ async fn an_authority_that_does_not_do_its_work_is_told_apart_from_the_others() 
     let note = note(8);
     let server = Server::start(Arc::new(authority), note.clone()).await;
     let client = server.client(None);
-    let faults: [(Manner, fn(&ClientError) -> bool); 5] = [
+    let faults: [(Manner, Judge); 5] = [
         (Manner::Refusing, |e| {
             matches!(e, ClientError::Stamp(StampError::NotGranted { .. }))
         }),
@@ -91,6 +96,37 @@ async fn a_silent_authority_is_waited_for_no_longer_than_allowed() {
     let bounded = matches!(error, ClientError::TimedOut(limit) if limit == patience);
     assert!(bounded, "{error}");
     assert!(start.elapsed() < patience + Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_behind_tls_is_asked_when_it_is_trusted_and_only_then() {
+    let Some(authority) = Authority::with(Key::P256) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let ca = certificates::Authority::new(folder.path(), "ca");
+    let shown = ca.sign(folder.path(), "server");
+    let tls = TlsAcceptor::from(Arc::new(ca.server(&shown)));
+    let note = note(8);
+    let server = Server::start_with(Arc::new(authority), note.clone(), Some(tls)).await;
+    let client = |tls| {
+        let url = format!("https://localhost:{}/", server.address.port());
+        let url = url.parse().unwrap();
+        TsaClient::new(Settings {
+            tls,
+            ..Settings::at(url)
+        })
+    };
+    let own = ca.sign(folder.path(), "client");
+    let trusting = client(Some(ca.client(Some(&own), "http/1.1"))).unwrap();
+    trusting.stamp(note.as_bytes()).await.unwrap();
+    let error = client(None)
+        .unwrap()
+        .stamp(note.as_bytes())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable(_)), "{error}");
+    assert_eq!(server.asked(), 1);
 }
 
 #[test]

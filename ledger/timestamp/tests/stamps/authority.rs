@@ -58,6 +58,7 @@ pub(crate) enum Key {
     Rsa,
     P256,
     P384,
+    Ed25519,
 }
 
 impl Authority {
@@ -105,6 +106,7 @@ impl Authority {
             Key::Rsa => "RSA -pkeyopt rsa_keygen_bits:2048",
             Key::P256 => "EC -pkeyopt ec_paramgen_curve:P-256",
             Key::P384 => "EC -pkeyopt ec_paramgen_curve:P-384",
+            Key::Ed25519 => "ED25519",
         };
         self.openssl(&format!("genpkey -algorithm {kind} -out {name}.key"));
     }
@@ -180,18 +182,12 @@ impl Authority {
         answer(&fs::read(self.path("token.der")).unwrap())
     }
 
-    /// Whether `openssl ts -verify` accepts `response` for `note`, both files.
-    pub(crate) fn accepts(&self, note: &Path, response: &Path) -> Output {
+    /// What `openssl ts -verify` says of `response` for `note`, both files, at an instant.
+    pub(crate) fn verified_at(&self, time: Timestamp, note: &Path, response: &Path) -> Output {
         let mut command = Command::new("openssl");
-        command.args([
-            "ts",
-            "-verify",
-            "-CAfile",
-            "root.pem",
-            "-untrusted",
-            "inter.pem",
-        ]);
+        command.args(["ts", "-verify", "-CAfile", "root.pem"]);
         command.arg("-data").arg(note).arg("-in").arg(response);
+        command.arg("-attime").arg(time.as_second().to_string());
         command.current_dir(self.dir.path()).output().unwrap()
     }
 
@@ -227,12 +223,17 @@ pub(crate) fn answer(token: &[u8]) -> Vec<u8> {
     Any::new(Tag::Sequence, body).unwrap().to_der().unwrap()
 }
 
-/// A `TSTInfo` over `note` at `time`, in whole seconds, without a nonce.
+/// [`tst_info`] in DER.
 pub(crate) fn info(note: &str, time: Timestamp) -> Vec<u8> {
+    tst_info(note, time).to_der().unwrap()
+}
+
+/// A `TSTInfo` over `note` at `time`, in whole seconds, without a nonce.
+pub(crate) fn tst_info(note: &str, time: Timestamp) -> TstInfo {
     let request = Request::with_nonce(note.as_bytes(), 1).unwrap();
     let request = TimeStampReq::from_der(request.der()).unwrap();
     let seconds = Duration::from_secs(time.as_second().unsigned_abs());
-    let info = TstInfo {
+    TstInfo {
         version: TspVersion::V1,
         policy: "1.3.6.1.4.1.55555.1".parse().unwrap(),
         message_imprint: request.message_imprint,
@@ -243,6 +244,5 @@ pub(crate) fn info(note: &str, time: Timestamp) -> Vec<u8> {
         nonce: None,
         tsa: None,
         extensions: None,
-    };
-    info.to_der().unwrap()
+    }
 }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::authority::Authority;
 
@@ -45,6 +46,15 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `authority`; the note that [`Manner::Replaying`] stamps is `note`.
     pub(crate) async fn start(authority: Arc<Authority>, note: String) -> Self {
+        Self::start_with(authority, note, None).await
+    }
+
+    /// The same over TLS, where there is an acceptor.
+    pub(crate) async fn start_with(
+        authority: Arc<Authority>,
+        note: String,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
@@ -62,9 +72,15 @@ impl Server {
                     async move { serving.answer(&authority, &note, request).await }
                 });
                 // One after the other: the files of the authority are shared.
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                let http = hyper::server::conn::http1::Builder::new();
+                let _ = match &tls {
+                    None => http.serve_connection(TokioIo::new(stream), service).await,
+                    // A client that does not trust this server leaves.
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => http.serve_connection(TokioIo::new(stream), service).await,
+                        Err(_) => continue,
+                    },
+                };
             }
         });
         server

@@ -1,10 +1,12 @@
 //! Timestamps against the real thing: `openssl ts` as the authority and as a second verifier,
 //! and Python's `rfc3161-client` as a third.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod accepted;
 mod anchored;
 mod asked;
 mod authority;
+mod by_hand;
 mod http;
 mod refused;
 

@@ -1,9 +1,17 @@
 //! What a token does not prove is refused, each fault for its own reason.
 
-use countersign_ledger_timestamp::{Expected, Request, Roots, StampError, verify};
-use jiff::{SignedDuration, Timestamp};
+use std::str::FromStr;
 
-use crate::authority::{Authority, Key, PROPER, info, proper};
+use countersign_ledger_timestamp::{Expected, Request, Roots, StampError, verify};
+use der::Encode;
+use der::asn1::OctetString;
+use jiff::{SignedDuration, Timestamp};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
+use x509_tsp::{Accuracy, TstInfo};
+
+use crate::authority::{Authority, Key, PROPER, info, proper, tst_info};
 use crate::note;
 
 /// An authority, a note and an honest answer about it.
@@ -136,6 +144,10 @@ fn a_certificate_that_is_not_for_time_stamping_alone_is_refused() {
         ("uncritical", "extendedKeyUsage=timeStamping"),
         ("other", "extendedKeyUsage=critical,serverAuth"),
         ("both", "extendedKeyUsage=critical,timeStamping,serverAuth"),
+        (
+            "encipher",
+            "extendedKeyUsage=critical,timeStamping\nkeyUsage=critical,keyEncipherment",
+        ),
         ("any", "extendedKeyUsage=critical,anyExtendedKeyUsage"),
     ];
     for (name, usage) in usages {
@@ -254,4 +266,66 @@ fn a_time_outside_what_is_possible_is_refused() {
     let limit = whole - second * 2;
     let late = scene.error_if(&response, &expect(None, Some(limit)));
     assert_eq!(late, Some(StampError::Late { time: whole, limit }));
+}
+
+#[test]
+fn an_accuracy_widens_what_is_possible_by_as_much() {
+    let Some(scene) = Scene::with(Key::P256) else {
+        return;
+    };
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let mut info = tst_info(&scene.note, now);
+    info.accuracy = Some(Accuracy {
+        seconds: Some(30),
+        millis: None,
+        micros: None,
+    });
+    let sign = |info: &TstInfo| {
+        let info = info.to_der().unwrap();
+        scene.authority.craft(&info, &proper("tsa"))
+    };
+    let response = sign(&info);
+    let since = |seconds| Expected {
+        earliest: Some(now + SignedDuration::from_secs(seconds)),
+        ..Expected::default()
+    };
+    assert_eq!(scene.error_if(&response, &since(31)), None);
+    let error = scene.error_if(&response, &since(32));
+    assert!(matches!(error, Some(StampError::Early { .. })), "{error:?}");
+    info.accuracy = Some(Accuracy {
+        seconds: Some(3601),
+        millis: None,
+        micros: None,
+    });
+    assert_eq!(scene.error(&sign(&info)), Some(StampError::Accuracy));
+}
+
+#[test]
+fn another_authoritys_name_and_an_unknown_critical_extension_are_refused() {
+    let Some(scene) = Scene::with(Key::P256) else {
+        return;
+    };
+    let sign = |info: &TstInfo| {
+        let info = info.to_der().unwrap();
+        scene.error(&scene.authority.craft(&info, &proper("tsa")))
+    };
+    let mut info = tst_info(&scene.note, Timestamp::now());
+    for (name, fault) in [("CN=tsa", None), ("CN=other", Some(StampError::Authority))] {
+        let name = Name::from_str(name).unwrap();
+        info.tsa = Some(GeneralName::DirectoryName(name));
+        assert_eq!(sign(&info), fault);
+    }
+    info.tsa = None;
+    let unknown = "1.3.6.1.4.1.55555.9";
+    let mut extension = Extension {
+        extn_id: unknown.parse().unwrap(),
+        critical: false,
+        extn_value: OctetString::new([5, 0]).unwrap(),
+    };
+    info.extensions = Some(vec![extension.clone()]);
+    assert_eq!(sign(&info), None);
+    extension.critical = true;
+    info.extensions = Some(vec![extension]);
+    let fault = StampError::Extension(unknown.to_owned());
+    assert_eq!(sign(&info), Some(fault));
 }

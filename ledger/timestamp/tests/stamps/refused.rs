@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use countersign_ledger_timestamp::{Expected, Request, Roots, StampError, verify};
-use der::Encode;
 use der::asn1::OctetString;
+use der::{Any, Encode, Tag};
 use jiff::{SignedDuration, Timestamp};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -310,7 +310,7 @@ fn an_accuracy_widens_what_is_possible_by_as_much() {
 }
 
 #[test]
-fn another_authoritys_name_and_an_unknown_critical_extension_are_refused() {
+fn an_unknown_hash_another_authoritys_name_and_an_unknown_extension_are_refused() {
     let Some(scene) = Scene::with(Key::P256) else {
         return;
     };
@@ -319,6 +319,11 @@ fn another_authoritys_name_and_an_unknown_critical_extension_are_refused() {
         scene.error(&scene.authority.craft(&info, &proper("tsa")))
     };
     let mut info = tst_info(&scene.note, Timestamp::now());
+    let plain = info.message_imprint.clone();
+    let parameters = Any::new(Tag::OctetString, *b"x").unwrap();
+    info.message_imprint.hash_algorithm.parameters = Some(parameters);
+    assert_eq!(sign(&info), Some(StampError::Imprint));
+    info.message_imprint = plain;
     for (name, fault) in [("CN=tsa", None), ("CN=other", Some(StampError::Authority))] {
         let name = Name::from_str(name).unwrap();
         info.tsa = Some(GeneralName::DirectoryName(name));

@@ -16,6 +16,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-ledger", &[]),
     ("countersign-ledger-pkcs11", &["ledger"]),
     ("countersign-ledger-sled", &["ledger"]),
+    ("countersign-ledger-timestamp", &["ledger"]),
     ("countersign-wire", &["record"]),
     ("countersign-policy", &["record"]),
     ("countersign-classifiers", &["record"]),
@@ -36,6 +37,8 @@ const NAMED_ONLY_BY: &[(&str, &str)] = &[
     ("candle-nn", "countersign-classifiers-candle"),
     ("countersign-ledger-pkcs11", "countersign"),
     ("countersign-ledger-sled", "countersign"),
+    ("countersign-ledger-timestamp", "countersign"),
+    ("x509-tsp", "countersign-ledger-timestamp"),
     ("countersign-classifiers-candle", "countersign"),
 ];
 

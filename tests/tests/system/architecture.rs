@@ -14,6 +14,7 @@ const LINES_MAX: usize = 500;
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-record", &[]),
     ("countersign-ledger", &[]),
+    ("countersign-ledger-remote", &["ledger"]),
     ("countersign-ledger-sled", &["ledger"]),
     ("countersign-wire", &["record"]),
     ("countersign-policy", &["record"]),
@@ -32,6 +33,7 @@ const NAMED_ONLY_BY: &[(&str, &str)] = &[
     ("sled", "countersign-ledger-sled"),
     ("candle-core", "countersign-classifiers-candle"),
     ("candle-nn", "countersign-classifiers-candle"),
+    ("countersign-ledger-remote", "countersign"),
     ("countersign-ledger-sled", "countersign"),
     ("countersign-classifiers-candle", "countersign"),
 ];

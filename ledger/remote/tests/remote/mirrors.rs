@@ -123,6 +123,19 @@ fn the_copy_of_a_growing_ledger_equals_it_byte_for_byte() {
 }
 
 #[test]
+fn three_levels_of_tiles_are_mirrored_too() {
+    let scene = Scene::new(65_600);
+    let mut settings = scene.settings();
+    // Reading it all back once more would take this test's time twice.
+    settings.verify_max = 65_599;
+    let report = mirror(settings).unwrap();
+    assert_eq!((report.size(), report.verified), (65_600, false));
+    let (copied, served) = (files(&scene.home().join("copy")), files(&scene.served()));
+    assert!(copied == served, "the copy differs");
+    assert!(scene.home().join("copy/tile/2/000.p/1").exists());
+}
+
+#[test]
 fn an_open_mirror_fetches_only_what_is_new() {
     let mut scene = Scene::new(1000);
     let mut open = Mirror::open(scene.settings()).unwrap();

@@ -26,6 +26,17 @@ impl Unsynced {
         Ok(())
     }
 
+    /// Takes note of a file whose name may not be durable, with those of its directories.
+    pub(crate) fn note(&mut self, file: &Path) {
+        self.0.extend(
+            file.ancestors()
+                .skip(1)
+                .filter(|dir| dir.is_dir())
+                .map(Path::to_owned)
+                .take(6),
+        );
+    }
+
     /// Makes a directory and its parents.
     pub(crate) fn create_dir(&mut self, dir: &Path) -> io::Result<()> {
         if dir.is_dir() {

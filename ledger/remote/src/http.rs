@@ -130,12 +130,15 @@ impl Http {
             value.and_then(|v| v.to_str().ok()).unwrap_or_default()
         };
         let content_type = text(CONTENT_TYPE).to_owned();
-        let body = match Limited::new(body, most).collect().await {
+        // What does not compress grows a little by being compressed.
+        let arriving = Limited::new(body, most + most / 64 + 1024);
+        let body = match arriving.collect().await {
             Ok(body) => body.to_bytes().to_vec(),
             Err(error) if error.is::<LengthLimitError>() => return Err(HttpError::TooLarge(most)),
             Err(error) => return Err(unreachable(&*error)),
         };
         let body = match text(CONTENT_ENCODING) {
+            "" | "identity" if body.len() > most => return Err(HttpError::TooLarge(most)),
             "" | "identity" => body,
             "gzip" => inflate(&body, most)?,
             _ => return Err(HttpError::Encoding),

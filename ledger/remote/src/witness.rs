@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 mod client;
 mod evidence;
+mod round;
 mod server;
 mod store;
 

@@ -1,6 +1,4 @@
 //! A log in memory, and a client that writes raw bytes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::net::SocketAddr;
 
@@ -45,6 +43,19 @@ impl Log {
     }
 }
 
+/// Says that `test` cannot run here because of `lack`. With `CI` set this fails the test.
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+pub(crate) fn skip(test: &str, lack: &str) {
+    let required = std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
+    assert!(!required, "{test} must run here, but {lack}");
+    eprintln!("SKIPPED {test}: {lack}");
+    if let Some(path) = std::env::var_os("COUNTERSIGN_SKIPS") {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.append(true).create(true).open(path).unwrap();
+        std::io::Write::write_all(&mut file, format!("{test}: {lack}\n").as_bytes()).unwrap();
+    }
+}
+
 /// Sends bytes and reads until the other side ends or falls silent.
 pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> String {
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -55,3 +66,6 @@ pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> String {
     let _ended = tokio::time::timeout(std::time::Duration::from_secs(1), reading).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
+
+pub(crate) mod forge;
+pub(crate) mod server;

@@ -1,7 +1,4 @@
 //! Witnesses over real sockets.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
 
 use std::{
     path::Path,
@@ -9,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Log, ORIGIN, log_key};
+use crate::common::{Log, ORIGIN, log_key, raw};
 use countersign_ledger::{
     Checkpoint, SigningKey,
     witness::{Policy, Witness, WitnessError, WitnessKey, Witnesses, append},
@@ -19,7 +16,7 @@ use countersign_ledger_remote::witness::{
 };
 use tokio::net::TcpListener;
 
-fn witness_key(seed: u8) -> (Arc<SigningKey>, WitnessKey) {
+pub(crate) fn witness_key(seed: u8) -> (Arc<SigningKey>, WitnessKey) {
     let key = SigningKey::from_bytes(&[seed; 32]);
     let name = format!("witness.example/w{seed}");
     let public = WitnessKey::new(&name, key.verifying_key()).unwrap();
@@ -27,7 +24,7 @@ fn witness_key(seed: u8) -> (Arc<SigningKey>, WitnessKey) {
 }
 
 /// A witness with the state in `dir`, on a port of its own.
-async fn start(dir: &Path, seed: u8) -> Running {
+pub(crate) async fn start(dir: &Path, seed: u8) -> Running {
     start_with(dir, seed, ServerSettings::default()).await
 }
 
@@ -42,7 +39,7 @@ async fn start_with(dir: &Path, seed: u8, settings: ServerSettings) -> Running {
     serve(listener, witness, settings).unwrap()
 }
 
-fn policy(witnesses: &[(u8, String)], threshold: &str) -> Policy {
+pub(crate) fn policy(witnesses: &[(u8, String)], threshold: &str) -> Policy {
     let line = |(seed, url): &(u8, String)| {
         let key = witness_key(*seed).1;
         format!("witness w{seed} {key} {url}\n")
@@ -57,11 +54,11 @@ fn policy(witnesses: &[(u8, String)], threshold: &str) -> Policy {
     text.parse().unwrap()
 }
 
-fn url(running: &Running) -> String {
+pub(crate) fn url(running: &Running) -> String {
     format!("http://{}/", running.address())
 }
 
-fn client(policy: Policy) -> WitnessClient {
+pub(crate) fn client(policy: Policy) -> WitnessClient {
     let settings = ClientSettings {
         answer_max: Duration::from_secs(3),
         total_max: Duration::from_secs(5),
@@ -71,7 +68,7 @@ fn client(policy: Policy) -> WitnessClient {
 }
 
 /// Asks from a thread that may block.
-async fn ask(
+pub(crate) async fn ask(
     mut client: WitnessClient,
     log: &Log,
     size: u64,
@@ -208,6 +205,28 @@ async fn a_witness_without_its_state_does_not_start_and_no_two_share_one() {
     FileStore::open(dir.path(), &key).unwrap();
 }
 
+#[tokio::test]
+async fn a_witness_that_lost_its_state_counts_for_nothing() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let one = start(dirs[0].path(), 1).await;
+    let log = Log::new(60, 60);
+    let (asking, lines) = ask(client(policy(&[(1, url(&one))], "any")), &log, 50).await;
+    lines.unwrap();
+    let address = one.address();
+    one.stop().await;
+    // The same address, key and name, and nothing that it remembers.
+    let (signer, key) = witness_key(1);
+    let store = FileStore::create(dirs[1].path(), &key).unwrap();
+    let witness = Witness::new(key, signer, &[log_key().1], store).unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let _again = serve(listener, witness, ServerSettings::default()).unwrap();
+    let (_, refusal) = ask(asking, &log, 60).await;
+    let Err(WitnessError::NoQuorum(why)) = refusal else {
+        panic!("{refusal:?}")
+    };
+    assert!(why.contains("lost its state"), "{why}");
+}
+
 /// A server with one fixed answer per path, in order of asking.
 async fn liar(answers: &'static [(&'static str, &'static str, &'static str)]) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -299,7 +318,7 @@ async fn the_server_bounds_bodies_and_answers_only_its_paths() {
         (get(&format!("/{known}/checkpoint")), "404"),
         (get("/00/checkpoint"), "404"),
     ] {
-        let head = common::raw(address, request.as_bytes()).await;
+        let head = raw(address, request.as_bytes()).await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
     }
     let log = Log::new(3, 3);
@@ -307,7 +326,7 @@ async fn the_server_bounds_bodies_and_answers_only_its_paths() {
         .await
         .1
         .unwrap();
-    let head = common::raw(address, get(&format!("/{known}/checkpoint")).as_bytes()).await;
+    let head = raw(address, get(&format!("/{known}/checkpoint")).as_bytes()).await;
     let (_, note) = head.split_once("\r\n\r\n").unwrap();
     assert_eq!(policy(&[(1, url(&one))], "any").open(note).unwrap().size, 3);
 }

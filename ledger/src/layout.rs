@@ -1,9 +1,6 @@
 //! Names of the files in a data directory and of C2SP tiles.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Hashes in a full tile and entries in a full bundle.
 pub(crate) const WIDTH: u64 = 256;
@@ -94,6 +91,15 @@ impl Tile {
         }
     }
 
+    /// The folder of the partial tiles of this tile's number.
+    pub(crate) fn partials(&self) -> String {
+        let full = Self {
+            width: WIDTH,
+            ..*self
+        };
+        full.path() + ".p"
+    }
+
     /// Reads a path relative to the tile directory; only the exact spelling is a tile.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let (kind, rest) = path.strip_prefix("tile/")?.split_once('/')?;
@@ -139,24 +145,6 @@ impl Tile {
             width,
         })
     }
-}
-
-/// The partial tiles of the tree of `size` leaves.
-pub(crate) fn partials(size: u64) -> BTreeSet<Tile> {
-    let mut found = BTreeSet::new();
-    let mut hashes = size;
-    for level in 0.. {
-        if hashes == 0 {
-            break;
-        }
-        let number = hashes / WIDTH;
-        if level == 0 {
-            found.extend(Tile::at(Kind::Entries, number, size));
-        }
-        found.extend(Tile::at(Kind::Hashes(level), number, size));
-        hashes = number;
-    }
-    found
 }
 
 /// Every file that the tree of `size` leaves needs.

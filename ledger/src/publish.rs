@@ -2,7 +2,6 @@
 //! the step before made and nothing else, so that none can be left out.
 
 use std::{
-    collections::BTreeSet,
     io,
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -15,7 +14,7 @@ use crate::{
     durable::invalid,
     guard::{Guard, GuardError, Guarded, clock_text},
     indexer::Wake,
-    layout::{Tile, partials},
+    layout::Tile,
     ledger::{CheckpointInfo, Durable, Settings, Shared},
     log::Stop,
     merkle::{consistency_proof, range_root},
@@ -39,15 +38,13 @@ pub(crate) struct Publisher {
     indexer: Wake,
     /// Signed and not yet published, for want of witnesses.
     waiting: Option<Signed>,
-    /// Partial tiles that were written and not removed.
-    on_disk: BTreeSet<Tile>,
-    /// Partial tiles of the published checkpoint; readers still want them after the next one.
-    shown: BTreeSet<Tile>,
 }
 
 /// Entries whose tiles are durable and were read back.
 struct Integrated {
     edge: Edge,
+    /// Tiles that became full with it.
+    full: Vec<Tile>,
 }
 
 /// A tree whose checkpoint every guard holds.
@@ -101,14 +98,7 @@ impl Publisher {
                 .signed_at
                 .unwrap_or_else(|| shared.settings.clock.now()),
         });
-        let published = shared
-            .state()
-            .published
-            .as_ref()
-            .map_or(0, |info| info.size);
         Self {
-            on_disk: partials(recovered.edge.size),
-            shown: partials(published),
             shared,
             edge: recovered.edge.clone(),
             held: recovered.held.clone(),
@@ -182,10 +172,7 @@ impl Publisher {
         match self.waiting.take() {
             None => Ok(()),
             Some(signed) => match self.cosign(&signed) {
-                Ok(note) => {
-                    self.show(&signed, note)?;
-                    Ok(self.drop_partials(signed.checkpoint.size)?)
-                }
+                Ok(note) => self.show(&signed, note),
                 Err(halt) => {
                     self.waiting = Some(signed);
                     Err(halt)
@@ -206,10 +193,11 @@ impl Publisher {
         for durable in &fresh {
             edge.push(&durable.bytes, durable.place.leaf_hash, &mut files);
         }
+        let full = files.iter().map(|(tile, _)| *tile).collect();
         files.extend(edge.partials());
         self.write_tiles(&files)?;
         self.recheck(&edge, &files)?;
-        Ok(Some(Integrated { edge }))
+        Ok(Some(Integrated { edge, full }))
     }
 
     /// A checkpoint that bears an older time than the one before could not be put in order.
@@ -259,7 +247,7 @@ impl Publisher {
 
     /// Signs, and moves every guard from what was last signed to this.
     fn sign(&mut self, integrated: Integrated) -> Result<Signed, Halt> {
-        let Integrated { edge } = integrated;
+        let Integrated { edge, full } = integrated;
         let key = self.shared.state().key_at(edge.size);
         let key = key.ok_or_else(|| Halt::Poison("no key is in force".to_owned()))?;
         let checkpoint = Checkpoint {
@@ -293,8 +281,10 @@ impl Publisher {
         self.held = Some(next);
         self.signed_at = Some(time);
         self.edge = edge;
-        self.on_disk.extend(partials(self.edge.size));
         self.forget_integrated()?;
+        for tile in &full {
+            self.drop_partials(tile)?;
+        }
         Ok(Signed {
             checkpoint,
             note,
@@ -369,21 +359,15 @@ impl Publisher {
             .try_for_each(|path| self.shared.store.remove(path))
     }
 
-    /// Keeps the partial tiles of this checkpoint and of the one published before it.
-    fn drop_partials(&mut self, size: u64) -> io::Result<()> {
+    /// Removes the partial tiles of a tile that is full now. Until then they all stay: a reader of
+    /// any earlier checkpoint may want them (C2SP tlog-tiles).
+    fn drop_partials(&self, full: &Tile) -> io::Result<()> {
         let store = &self.shared.store;
-        let now = partials(size);
-        let keep: BTreeSet<Tile> = now.union(&self.shown).copied().collect();
-        for tile in self.on_disk.difference(&keep) {
-            let path = self.shared.layout.tiles.join(tile.path());
-            store.remove(&path)?;
-            if let Some(dir) = path.parent() {
-                // It stays as long as newer partial tiles are in it.
-                store.remove_empty_dir(dir);
-            }
+        let path = self.shared.layout.tiles.join(full.partials());
+        for name in store.list(&path)? {
+            store.remove(&path.join(name))?;
         }
-        self.on_disk = keep;
-        self.shown = now;
+        store.remove_empty_dir(&path);
         Ok(())
     }
 }

@@ -233,21 +233,20 @@ async fn a_crash_between_guard_and_checkpoint_is_finished_by_the_next_open() {
 }
 
 #[tokio::test]
-async fn superseded_partial_tiles_do_not_pile_up() {
+async fn partial_tiles_stay_until_the_tile_is_full_and_no_longer() {
     let mut home = Home::new();
     home.settings.publish_every = Duration::from_millis(5);
     let (ledger, _) = home.open();
     for i in 0..20 {
         append(&ledger, i..i + 1).await;
-        while ledger.head().published.is_none_or(|p| p.size <= i) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        ledger.published(i).await.unwrap();
     }
+    let partials = home.path().join("ledger/tile/0/000.p");
+    assert_eq!(fs::read_dir(&partials).unwrap().count(), 20);
+    append(&ledger, 20..256).await;
     ledger.close().await.unwrap();
-    let partials = fs::read_dir(home.path().join("ledger/tile/0/000.p"))
-        .unwrap()
-        .count();
-    assert!(partials <= 2, "{partials} partial tiles");
+    assert!(!partials.exists());
+    assert!(!home.path().join("ledger/tile/entries/000.p").exists());
     assert_eq!(verify(home.path(), &home.name, None).unwrap().faults, []);
 }
 

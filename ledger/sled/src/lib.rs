@@ -4,12 +4,11 @@
 //! `<dir>.quarantine.<n>` and an empty one takes its place; the ledger then fills it again.
 
 use std::{
-    fs,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
 };
 
-use countersign_ledger::{Index, IndexError, IndexRow};
+use countersign_ledger::{Index, IndexError, IndexRow, aside::set_aside};
 use sled::{Batch, Config, Db, Mode};
 
 /// sled's own fsync runs in this rhythm, in milliseconds.
@@ -17,8 +16,6 @@ const FLUSH_MS: u64 = 200;
 /// Cache in bytes; sled may take several times as much memory. Look-ups are rare (receipts), so a
 /// small cache keeps the memory of a busy gateway flat.
 const CACHE_BYTES: u64 = 1 << 20;
-/// Most quarantined databases kept beside the live one.
-const MAX_QUARANTINES: u32 = 1000;
 /// Key of the applied mark. Row keys begin with 1.
 const APPLIED: &[u8] = &[0];
 
@@ -59,7 +56,7 @@ impl SledIndex {
                 quarantined: None,
             });
         }
-        let aside = quarantine(dir).map_err(|source| OpenError::Quarantine {
+        let aside = set_aside(dir).map_err(|source| OpenError::Quarantine {
             path: dir.to_owned(),
             source,
         })?;
@@ -85,22 +82,6 @@ fn open_db(dir: &Path) -> sled::Result<Db> {
     // sled is known to panic on some damaged files; to the ledger that is one more broken index.
     std::panic::catch_unwind(AssertUnwindSafe(|| config.open()))
         .unwrap_or_else(|_| Err(sled::Error::Unsupported("the database panicked".to_owned())))
-}
-
-fn quarantine(dir: &Path) -> std::io::Result<PathBuf> {
-    let name = dir.as_os_str().to_owned();
-    for number in 0..MAX_QUARANTINES {
-        let mut aside = name.clone();
-        aside.push(format!(".quarantine.{number}"));
-        let aside = PathBuf::from(aside);
-        if !aside.exists() {
-            fs::rename(dir, &aside)?;
-            return Ok(aside);
-        }
-    }
-    Err(std::io::Error::other(
-        "too many quarantined databases are kept already",
-    ))
 }
 
 fn read_applied(db: &Db) -> Result<u64, IndexError> {

@@ -14,6 +14,7 @@ const LINES_MAX: usize = 500;
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-record", &[]),
     ("countersign-ledger", &[]),
+    ("countersign-ledger-redb", &["ledger"]),
     ("countersign-ledger-sled", &["ledger"]),
     ("countersign-wire", &["record"]),
     ("countersign-policy", &["record"]),
@@ -29,9 +30,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Who may name which foreign crate.
 const NAMED_ONLY_BY: &[(&str, &str)] = &[
+    ("redb", "countersign-ledger-redb"),
     ("sled", "countersign-ledger-sled"),
     ("candle-core", "countersign-classifiers-candle"),
     ("candle-nn", "countersign-classifiers-candle"),
+    ("countersign-ledger-redb", "countersign"),
     ("countersign-ledger-sled", "countersign"),
     ("countersign-classifiers-candle", "countersign"),
 ];
@@ -42,7 +45,7 @@ const PURE: &[&str] = &[
     "countersign-policy",
     "countersign-wire",
 ];
-const IMPURE: &[&str] = &["tokio", "hyper", "jiff", "rustls", "sled"];
+const IMPURE: &[&str] = &["tokio", "hyper", "jiff", "rustls", "redb", "sled"];
 
 /// Normal and build dependencies of each workspace crate.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

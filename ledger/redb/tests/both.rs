@@ -1,4 +1,5 @@
 //! Both adapters of the index port beside the index in memory: random operations, reopenings.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;
 

@@ -5,6 +5,7 @@
 //! directory under a signed checkpoint. The crate knows nothing about what an entry means.
 //! `docs/ledger-format.md` specifies every byte.
 
+pub mod aside;
 pub mod conformance;
 mod durable;
 pub mod entry;

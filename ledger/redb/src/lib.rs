@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_ledger::{Index, IndexError, IndexRow, aside::set_aside};
+use countersign_ledger::{Index, IndexError, IndexRow, IndexStore, aside::set_aside};
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, TableDefinition, TableError,
 };
@@ -145,6 +145,26 @@ fn read_applied(db: &Database) -> Result<u64, IndexError> {
             .map_or(0, |mark| mark.value())),
         Err(TableError::TableDoesNotExist(_)) => Ok(0),
         Err(error) => Err(failed(error)),
+    }
+}
+
+/// Keeps the ledger's index in a redb database at a path.
+#[derive(Debug, Clone)]
+pub struct RedbStore(pub PathBuf);
+
+impl IndexStore for RedbStore {
+    fn open(&mut self) -> Result<Box<dyn Index>, IndexError> {
+        match RedbIndex::open(&self.0) {
+            Ok(index) => Ok(Box::new(index)),
+            Err(error) => Err(IndexError(error.to_string())),
+        }
+    }
+
+    fn set_aside(&mut self) -> Result<(), IndexError> {
+        match RedbIndex::open_anew(&self.0) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(IndexError(error.to_string())),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign_ledger::{Index, IndexError, IndexRow, aside::set_aside};
+use countersign_ledger::{Index, IndexError, IndexRow, IndexStore, aside::set_aside};
 use sled::{Batch, Config, Db, Mode};
 use sums::Sums;
 
@@ -170,6 +170,26 @@ fn prefix(member: &str, value: &str) -> Vec<u8> {
         key.extend_from_slice(part.as_bytes());
     }
     key
+}
+
+/// Keeps the ledger's index in a sled database at a path.
+#[derive(Debug, Clone)]
+pub struct SledStore(pub PathBuf);
+
+impl IndexStore for SledStore {
+    fn open(&mut self) -> Result<Box<dyn Index>, IndexError> {
+        match SledIndex::open(&self.0) {
+            Ok(index) => Ok(Box::new(index)),
+            Err(error) => Err(IndexError(error.to_string())),
+        }
+    }
+
+    fn set_aside(&mut self) -> Result<(), IndexError> {
+        match SledIndex::open_anew(&self.0) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(IndexError(error.to_string())),
+        }
+    }
 }
 
 impl Index for SledIndex {

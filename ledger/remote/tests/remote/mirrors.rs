@@ -12,7 +12,7 @@ use crate::common::{
     server::{Server, Trouble},
 };
 use countersign_ledger::{
-    Ledger, MemoryIndex, Settings, SigningKey, keys, verify, witness::WitnessKey,
+    Ledger, Opening, Settings, SigningKey, keys, verify, witness::WitnessKey,
 };
 use countersign_ledger_remote::mirror::{
     AlarmKind, Mirror, MirrorError, MirrorReport, MirrorSettings, Pruned, follow, mirror,
@@ -286,12 +286,11 @@ fn a_server_that_never_answers_is_waited_for_no_longer_than_the_bound() {
 async fn the_copy_of_a_ledger_that_is_being_written_equals_it_byte_for_byte() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
-    let (key, name) = keys::init(&data, "example.com/live").unwrap();
+    let (key, name) = keys::init(&data, "example.com/live", None).unwrap();
     let mut settings = Settings::new(&data, "example.com/live");
     settings.publish_every = Duration::from_millis(20);
     settings.min_free_bytes = 0;
-    let index = Box::new(MemoryIndex::default());
-    let (ledger, _) = Ledger::open(settings, key, index).unwrap();
+    let (ledger, _) = Opening::new(settings, Arc::new(key)).open().unwrap();
     let served = data.join("ledger");
     let server = Server::start(&served);
     let home = root.path().join("mirror");

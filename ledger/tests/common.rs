@@ -31,6 +31,20 @@ impl Home {
         }
     }
 
+    /// Another empty ledger of the same name under the same key.
+    pub(crate) fn twin(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        copy(&self.path().join("keys"), &dir.path().join("keys"));
+        let mut settings = self.settings.clone();
+        settings.dir = dir.path().to_owned();
+        Self {
+            dir,
+            key: self.key.clone(),
+            name: self.name.clone(),
+            settings,
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }

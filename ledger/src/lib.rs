@@ -19,9 +19,11 @@ pub mod receipt;
 mod recovery;
 mod sequencer;
 pub mod signer;
+pub mod tiles;
 mod tree;
 pub mod verify;
 mod wal;
+pub mod witness;
 
 pub use ed25519_dalek::SigningKey;
 pub use index::{Index, IndexError, IndexRow, MemoryIndex};

@@ -1,8 +1,11 @@
 //! One attack, and what becomes of it before each auditor.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use countersign_ledger::verify::{Fault, verify};
+use countersign_ledger::{
+    verify::{Fault, verify},
+    witness::NotWitnessed,
+};
 
 use crate::{
     controls::{self, Change, Hand, HashChain, PlainLog},
@@ -34,6 +37,8 @@ pub(crate) struct Attack {
     pub(crate) needs: Option<Knowledge>,
     /// The attacked place, as a fault must name it; one of these.
     places: &'static [&'static str],
+    /// Whether a checkpoint in it is cosigned although nobody else can tell what was done.
+    cosigned: bool,
     control: Option<(Hand, Change)>,
     pub(crate) remark: &'static str,
 }
@@ -47,6 +52,7 @@ impl Attack {
             target: "",
             needs: None,
             places: &[],
+            cosigned: true,
             control: None,
             remark: "",
         }
@@ -65,10 +71,23 @@ impl Attack {
         self
     }
 
-    /// An auditor who holds this must detect that history has changed.
+    /// An auditor who holds this must detect that history has changed; the attacker gets no
+    /// cosignature for it.
     pub(crate) fn found_with(mut self, knowledge: Knowledge) -> Self {
         self.needs = Some(knowledge);
         self.places = &[HISTORY];
+        self.not_cosigned()
+    }
+
+    /// Whoever demands a cosignature detects it.
+    pub(crate) fn not_cosigned(mut self) -> Self {
+        self.cosigned = false;
+        self
+    }
+
+    /// What is shown was cosigned at its time.
+    pub(crate) fn cosigned(mut self) -> Self {
+        self.cosigned = true;
         self
     }
 
@@ -88,6 +107,10 @@ impl Attack {
     pub(crate) fn run(&self, world: &World) -> Row {
         let dir = world.copy();
         (self.act)(world, dir.path());
+        if self.power == Power::StolenKey {
+            // Whoever signs a checkpoint can ask for a cosignature as well.
+            world.cosigner.clone().ask(dir.path());
+        }
         let target = dir.path().join(self.target);
         let answers = Knowledge::ALL.map(|knowledge| {
             let since = world.since(knowledge);
@@ -104,10 +127,36 @@ impl Attack {
             name: self.name,
             power: self.power,
             needs: self.needs,
+            demanding: demand_cosignature(world, &target, &answers[0]),
+            cosigned: self.cosigned,
             answers,
             controls: self.control.map(control),
             remark: self.remark,
         }
+    }
+}
+
+/// What an auditor says who holds the key, and the witness's key.
+fn demand_cosignature(world: &World, target: &Path, with_key: &Answer) -> Answer {
+    let names = ["ledger/checkpoint", "checkpoint"];
+    let note = names.map(|name| fs::read_to_string(target.join(name)).ok());
+    let Some(note) = note
+        .into_iter()
+        .flatten()
+        .next()
+        .filter(|_| !with_key.detected())
+    else {
+        return with_key.clone();
+    };
+    let said = match world.cosigner.policy().open(&note) {
+        Ok(_) => return Answer::Clean,
+        Err(NotWitnessed::NoQuorum(_)) => "no cosignature",
+        Err(NotWitnessed::Cosignature(_)) => "bad cosignature",
+        Err(other) => panic!("the key alone found nothing, and now {other}"),
+    };
+    Answer::Fault {
+        said: format!("{said} in `ledger/checkpoint`"),
+        located: true,
     }
 }
 
@@ -156,6 +205,9 @@ pub(crate) struct Row {
     pub(crate) needs: Option<Knowledge>,
     /// In the order of [`Knowledge::ALL`].
     pub(crate) answers: [Answer; 4],
+    /// Of the auditor who demands a cosignature.
+    pub(crate) demanding: Answer,
+    cosigned: bool,
     /// The plain log and the hash chain, where the attack has a counterpart there.
     pub(crate) controls: Option<[[Option<usize>; 4]; 2]>,
     pub(crate) remark: &'static str,
@@ -177,6 +229,8 @@ impl Row {
                 assert!(located, "{}, {knowledge:?}: only {said}", self.name);
             }
         }
+        let due = self.needs == Some(Knowledge::Key) || !self.cosigned;
+        assert_eq!(self.demanding.detected(), due, "{}", self.name);
         assert!(
             self.needs.is_some() || !self.remark.is_empty(),
             "{}: what cannot be detected must be explained",

@@ -111,6 +111,7 @@ pub(crate) fn rollbacks() -> Vec<Attack> {
             },
         )
         .found_with(Knowledge::Witness)
+        .cosigned()
         .control(Naive, |lines| lines.truncate(470)),
         Attack::new(
             "put the whole directory back to 150 entries",
@@ -120,6 +121,7 @@ pub(crate) fn rollbacks() -> Vec<Attack> {
             },
         )
         .found_with(Knowledge::Older)
+        .cosigned()
         .control(Naive, |lines| lines.truncate(150)),
         Attack::new(
             "fork at 300 entries, show this auditor the other branch",

@@ -7,9 +7,11 @@ mod common;
 
 mod attack;
 mod controls;
+mod cosigner;
 mod edits;
 mod forge;
 mod history;
+mod keys;
 mod parts;
 mod world;
 
@@ -27,11 +29,15 @@ fn t() {
         .chain(history::rollbacks())
         .chain(history::times())
         .chain(history::resignings())
+        .chain(keys::others())
+        .chain(keys::stolen())
+        .chain(keys::handovers())
+        .chain(keys::prunings())
     {
         let row = a.run(w);
         println!(
             "{} {:?} {:?} {:?}",
-            row.name, row.needs, row.answers, row.controls
+            row.name, row.needs, row.answers, row.demanding
         );
         if std::panic::catch_unwind(|| row.holds()).is_err() {
             println!("^^^ FAILED")

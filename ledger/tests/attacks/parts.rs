@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use crate::{
     attack::{
         Attack,
@@ -136,7 +138,7 @@ pub(crate) fn files() -> Vec<Attack> {
         .found_at(&["wal/0000000000000244.wal entry 580"])
         .control(Naive, |lines| lines[580].replace_range(0..1, "[")),
         Attack::new(
-            "take a segment out of the middle of the log",
+            "cut the first pending entry from the log, rename the segment",
             Files,
             |_, dir| {
                 let cut = dir.join("wal/0000000000000244.wal");
@@ -159,6 +161,21 @@ pub(crate) fn files() -> Vec<Attack> {
     ]
 }
 
+const LINE: &str = "nothing in the ledger is changed; lines of keys that an auditor does not know are \
+     ignored";
+
+/// Writes the signature of this name's line in the checkpoint in another way.
+fn unreduce_line(dir: &Path, name: &str) {
+    rewrite(dir, CHECKPOINT, |note| {
+        let (head, rest) = note.split_once(&format!("\u{2014} {name} ")).unwrap();
+        let (encoded, rest) = rest.split_once('\n').unwrap();
+        let line = STANDARD.decode(encoded).unwrap();
+        let (before, signature) = line.split_at(line.len() - 64);
+        let changed = STANDARD.encode([before, &unreduced(signature)].concat());
+        format!("{head}\u{2014} {name} {changed}\n{rest}")
+    });
+}
+
 pub(crate) fn notes() -> Vec<Attack> {
     vec![
         Attack::new("a larger size in the checkpoint", Files, |_, dir| {
@@ -176,17 +193,24 @@ pub(crate) fn notes() -> Vec<Attack> {
         Attack::new(
             "another encoding of the checkpoint's signature (`s + L`)",
             Files,
-            |_, dir| {
-                use base64::{Engine, engine::general_purpose::STANDARD};
-                rewrite(dir, CHECKPOINT, |note| {
-                    let (head, encoded) = note.trim_end().rsplit_once(' ').unwrap();
-                    let line = STANDARD.decode(encoded).unwrap();
-                    let changed = [&line[..4], &unreduced(&line[4..])].concat();
-                    format!("{head} {}\n", STANDARD.encode(changed))
-                });
-            },
+            |world, dir| unreduce_line(dir, world.name().name()),
         )
         .found_at(&[CHECKPOINT]),
+        Attack::new(
+            "another encoding of the cosignature (`s + L`)",
+            Files,
+            |_, dir| unreduce_line(dir, "witness.example"),
+        )
+        .not_cosigned()
+        .remark(LINE),
+        Attack::new("take the cosignature off", Files, |_, dir| {
+            rewrite(dir, CHECKPOINT, |note| {
+                let end = note.find("\u{2014} witness.example").unwrap();
+                note[..end].to_owned()
+            });
+        })
+        .not_cosigned()
+        .remark(LINE),
         Attack::new(
             "sign only the checkpoint with another key",
             OtherKey,

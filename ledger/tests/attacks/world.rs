@@ -6,7 +6,10 @@ use countersign_ledger::{Checkpoint, Ledger, SigningKey, VerifierKey, keys, rece
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::common::{Home, copy};
+use crate::{
+    common::{Home, copy},
+    cosigner::Cosigner,
+};
 
 /// Entries under the older checkpoint that an auditor may hold.
 pub(crate) const OLDER: u64 = 300;
@@ -35,6 +38,8 @@ pub(crate) struct World {
     pub(crate) other: (SigningKey, VerifierKey),
     /// The receipt that an auditor holds, and its entry.
     pub(crate) receipt: (String, Vec<u8>),
+    /// The witness, which saw every checkpoint of the honest ledger.
+    pub(crate) cosigner: Cosigner,
     states: Vec<(u64, TempDir)>,
 }
 
@@ -116,17 +121,22 @@ impl World {
         let mut home = Home::new();
         home.settings.publish_every = Duration::from_hours(1);
         let (key, _) = keys::load(home.path()).unwrap();
+        let mut cosigner = Cosigner::new(&home.name);
         let mut states = Vec::new();
         let mut from = 0;
         for stop in STOPS {
             run_until(&home, "own", from, stop).await;
             let state = tempfile::tempdir().unwrap();
             copy(home.path(), state.path());
+            assert!(cosigner.ask(state.path()));
             states.push((stop, state));
             from = stop;
         }
         let receipt = receipt_at(&home, &states[2].1).await;
         run_to_the_crash(&home, "own").await;
+        for name in ["ledger/checkpoint", "guard/checkpoint"] {
+            fs::copy(states[3].1.path().join(name), home.path().join(name)).unwrap();
+        }
         let twin = home.twin();
         run_until(&twin, "two", 0, RECEIPT).await;
         run_until(&twin, "two", RECEIPT, WITNESSED).await;
@@ -143,6 +153,7 @@ impl World {
             key,
             other: (other, other_name),
             receipt,
+            cosigner,
             states,
         }
     }
@@ -159,17 +170,19 @@ impl World {
 
     /// The checkpoint that such an auditor holds, checked by its signature.
     pub(crate) fn since(&self, knowledge: Knowledge) -> Option<Checkpoint> {
-        let note = |size| fs::read_to_string(self.state(size).join("ledger/checkpoint")).unwrap();
         match knowledge {
             Knowledge::Key => None,
-            Knowledge::Older => Some(Checkpoint::open(&note(OLDER), self.name()).unwrap()),
+            Knowledge::Older => {
+                let note = fs::read_to_string(self.state(OLDER).join("ledger/checkpoint"));
+                Some(Checkpoint::open(&note.unwrap(), self.name()).unwrap())
+            }
             Knowledge::Receipt => {
                 let (receipt, entry) = &self.receipt;
                 let included = receipt::verify(receipt, entry, self.name()).unwrap();
                 assert_eq!(included.index, RECEIPT_INDEX);
                 Some(included.checkpoint)
             }
-            Knowledge::Witness => Some(Checkpoint::open(&note(WITNESSED), self.name()).unwrap()),
+            Knowledge::Witness => self.cosigner.latest(),
         }
     }
 

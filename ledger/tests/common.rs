@@ -36,7 +36,7 @@ impl Home {
         let dir = tempfile::tempdir().unwrap();
         copy(&self.path().join("keys"), &dir.path().join("keys"));
         let mut settings = self.settings.clone();
-        settings.dir = dir.path().to_owned();
+        settings.dir = dir.path().into();
         Self {
             dir,
             key: self.key.clone(),

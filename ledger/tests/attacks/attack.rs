@@ -152,7 +152,7 @@ fn demand_cosignature(world: &World, target: &Path, with_key: &Answer) -> Answer
         Ok(_) => return Answer::Clean,
         Err(NotWitnessed::NoQuorum(_)) => "no cosignature",
         Err(NotWitnessed::Cosignature(_)) => "bad cosignature",
-        Err(other) => panic!("the key alone found nothing, and now {other}"),
+        Err(other) => unreachable!("the key alone found nothing, and now {other}"),
     };
     Answer::Fault {
         said: format!("{said} in `ledger/checkpoint`"),
@@ -207,7 +207,8 @@ pub(crate) struct Row {
     pub(crate) answers: [Answer; 4],
     /// Of the auditor who demands a cosignature.
     pub(crate) demanding: Answer,
-    cosigned: bool,
+    /// Whether it bears a cosignature although nobody else can tell what was done.
+    pub(crate) cosigned: bool,
     /// The plain log and the hash chain, where the attack has a counterpart there.
     pub(crate) controls: Option<[[Option<usize>; 4]; 2]>,
     pub(crate) remark: &'static str,

@@ -1,6 +1,8 @@
 //! The controls: the same entries in a plain log and in a bare hash chain, each audited as well as
 //! its kind allows with what the auditor is said to hold.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -129,9 +131,21 @@ pub(crate) fn edit(line: &mut String) {
     *line = members.to_string();
 }
 
-/// A line that another ledger holds at this place.
-pub(crate) fn foreign(index: usize, name: &str) -> String {
-    let mut members = members(name, index as u64);
-    members.insert("prev".into(), json!(hash(name)));
-    Value::Object(members).to_string()
+/// The lines of another file of the same kind.
+pub(crate) fn another(name: &str, count: u64) -> Vec<String> {
+    let line = |i| Value::Object(members(name, i)).to_string();
+    let mut lines: Vec<String> = (0..count).map(line).collect();
+    HashChain::recompute(&mut lines);
+    lines
+}
+
+/// Puts lines of another file in their place.
+pub(crate) fn replace(lines: &mut [String], range: Range<usize>, name: &str) {
+    let theirs = another(name, ENTRIES);
+    lines[range.clone()].clone_from_slice(&theirs[range]);
+}
+
+/// A line of the attacker's.
+pub(crate) fn planted(index: u64) -> String {
+    another("bad", index + 1).pop().unwrap()
 }

@@ -125,31 +125,21 @@ pub(crate) fn edits() -> Vec<Attack> {
     ]
 }
 
-pub(crate) fn arrangements() -> Vec<Attack> {
+pub(crate) fn unsigned() -> Vec<Attack> {
     vec![
-        Attack::new("delete an entry from its bundle", Files, |_, dir| {
-            in_bundle(dir, |entries| drop(entries.remove(44)));
-        })
-        .found_at(&["ledger/tile/entries/001"])
-        .control(Naive, |lines| drop(lines.remove(ENTRY))),
-        Attack::new("delete an entry, fill up, derive anew", Files, |_, dir| {
-            rearrange(dir, |entries| drop(entries.remove(ENTRY)));
-        })
-        .found_at(AT_ENTRY)
-        .control(Recomputing, |lines| drop(lines.remove(ENTRY))),
         Attack::new(
             "insert an entry of the attacker's, derive anew",
             OtherKey,
             |world, dir| {
                 let (key, name) = &world.other;
                 rearrange(dir, |entries| {
-                    entries.insert(ENTRY, planted(entries, (key, name)))
+                    entries.insert(ENTRY, planted(entries, (key, name)));
                 });
             },
         )
         .found_at(AT_ENTRY)
         .control(Recomputing, |lines| {
-            lines.insert(ENTRY, controls::foreign(ENTRY, "bad"))
+            lines.insert(ENTRY, controls::planted(300));
         }),
         Attack::new(
             "the same, attested with the true key's id",
@@ -163,16 +153,43 @@ pub(crate) fn arrangements() -> Vec<Attack> {
         )
         .found_at(AT_ENTRY)
         .control(Recomputing, |lines| {
-            lines.insert(ENTRY, controls::foreign(ENTRY, "bad"))
+            lines.insert(ENTRY, controls::planted(300));
         }),
+        Attack::new(
+            "an unsigned event of the ledger put into an entry, derive anew",
+            Files,
+            |_, dir| {
+                rewrite(dir, |entry| {
+                    let mut members = object(entry);
+                    members.insert("ledger".into(), json!({"pruned_before": 256}));
+                    canonical(&members)
+                });
+            },
+        )
+        .found_at(AT_ENTRY),
+    ]
+}
+
+pub(crate) fn arrangements() -> Vec<Attack> {
+    vec![
+        Attack::new("delete an entry from its bundle", Files, |_, dir| {
+            in_bundle(dir, |entries| drop(entries.remove(44)));
+        })
+        .found_at(&["ledger/tile/entries/001"])
+        .control(Naive, |lines| drop(lines.remove(ENTRY))),
+        Attack::new("delete an entry, fill up, derive anew", Files, |_, dir| {
+            rearrange(dir, |entries| drop(entries.remove(ENTRY)));
+        })
+        .found_at(AT_ENTRY)
+        .control(Recomputing, |lines| drop(lines.remove(ENTRY))),
         Attack::new("duplicate an entry, derive anew", Files, |_, dir| {
             rearrange(dir, |entries| {
-                entries.insert(ENTRY, entries[ENTRY - 1].clone())
+                entries.insert(ENTRY, entries[ENTRY - 1].clone());
             });
         })
         .found_at(AT_ENTRY)
         .control(Recomputing, |lines| {
-            lines.insert(ENTRY, lines[ENTRY - 1].clone())
+            lines.insert(ENTRY, lines[ENTRY - 1].clone());
         }),
         Attack::new(
             "let two entries change places in their bundle",
@@ -204,7 +221,7 @@ pub(crate) fn arrangements() -> Vec<Attack> {
     ]
 }
 
-pub(crate) fn spellings() -> Vec<Attack> {
+pub(crate) fn signatures() -> Vec<Attack> {
     vec![
         Attack::new(
             "another encoding of a signature (`s + L`), derive anew",
@@ -235,6 +252,11 @@ pub(crate) fn spellings() -> Vec<Attack> {
             },
         )
         .found_at(AT_ENTRY),
+    ]
+}
+
+pub(crate) fn spellings() -> Vec<Attack> {
+    vec![
         Attack::new("a space in an entry, derive anew", Files, |_, dir| {
             respell(dir, "\"n\":300", "\"n\": 300");
         })
@@ -284,17 +306,5 @@ pub(crate) fn spellings() -> Vec<Attack> {
         .control(Recomputing, |lines| {
             lines[ENTRY] = lines[ENTRY].replacen("\"n\":300", "\"n\":3e2", 1);
         }),
-        Attack::new(
-            "an unsigned event of the ledger put into an entry, derive anew",
-            Files,
-            |_, dir| {
-                rewrite(dir, |entry| {
-                    let mut members = object(entry);
-                    members.insert("ledger".into(), json!({"pruned_before": 256}));
-                    canonical(&members)
-                });
-            },
-        )
-        .found_at(AT_ENTRY),
     ]
 }

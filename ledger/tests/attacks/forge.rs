@@ -106,7 +106,7 @@ pub(crate) fn published_size(dir: &Path) -> usize {
 pub(crate) fn segments(dir: &Path) -> Vec<String> {
     let files = fs::read_dir(dir.join("wal")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".wal")).collect();
+    let mut names: Vec<String> = names.filter(|name| name.contains(".wal")).collect();
     names.sort();
     names
         .into_iter()

@@ -32,6 +32,9 @@ const WHOLE: &[&str] = &["ledger", "wal", "guard", "keys"];
 const UNPUBLISHED: &str = "no checkpoint covers pending entries yet, and a crash looks the same; \
      whoever was given such an entry holds its signature";
 
+const OLD: &str = "an old state is whole in itself and was cosigned in its time; the cosignature bears \
+     that time";
+
 fn cut_log(dir: &Path, keep: usize) {
     let mut bytes = fs::read(dir.join(SEGMENT)).unwrap();
     bytes.truncate(keep);
@@ -57,7 +60,10 @@ pub(crate) fn tails() -> Vec<Attack> {
             lines.truncate(591);
             lines[590].truncate(40);
         })
-        .remark(UNPUBLISHED),
+        .remark(
+            "the verifier notes a torn tail, which is what a crash leaves; nobody was told that \
+             such an entry is durable, unless they hold it",
+        ),
         Attack::new(
             "cut all pending entries, mark a clean stop",
             Files,
@@ -112,7 +118,8 @@ pub(crate) fn rollbacks() -> Vec<Attack> {
         )
         .found_with(Knowledge::Witness)
         .cosigned()
-        .control(Naive, |lines| lines.truncate(470)),
+        .control(Naive, |lines| lines.truncate(470))
+        .remark(OLD),
         Attack::new(
             "put the whole directory back to 150 entries",
             Files,
@@ -122,7 +129,8 @@ pub(crate) fn rollbacks() -> Vec<Attack> {
         )
         .found_with(Knowledge::Older)
         .cosigned()
-        .control(Naive, |lines| lines.truncate(150)),
+        .control(Naive, |lines| lines.truncate(150))
+        .remark(OLD),
         Attack::new(
             "fork at 300 entries, show this auditor the other branch",
             StolenKey,
@@ -136,9 +144,7 @@ pub(crate) fn rollbacks() -> Vec<Attack> {
         .found_with(Knowledge::Receipt)
         .control(Recomputing, |lines| {
             lines.truncate(580);
-            for (index, line) in lines.iter_mut().enumerate().skip(300) {
-                *line = controls::foreign(index, "alt");
-            }
+            controls::replace(lines, 300..580, "alt");
         })
         .remark(
             "each branch is whole in itself; two auditors who compare checkpoints hold what the \

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_ledger::{SigningKey, VerifierKey, entry};
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use serde_json::{Value, json};
@@ -91,9 +92,7 @@ pub(crate) fn others() -> Vec<Attack> {
             entries.write(dir);
         })
         .found_at(&["wal/0000000000000244.wal entry 600"])
-        .control(Recomputing, |lines| {
-            lines.push(controls::foreign(600, "bad"))
-        }),
+        .control(Recomputing, |lines| lines.push(controls::planted(600))),
     ]
 }
 
@@ -106,7 +105,6 @@ fn signed_differently(entry: &[u8], (key, name): Signer<'_>) -> Vec<u8> {
     let after = raw_sign::<Sha512>(&expanded, &message, &key.verifying_key());
     assert_ne!(before, after);
     name.verify(&message, &after).unwrap();
-    use base64::{Engine, engine::general_purpose::STANDARD};
     set_signature(&mut members, &STANDARD.encode(after.to_bytes()));
     canonical(&members)
 }
@@ -164,7 +162,11 @@ pub(crate) fn stolen() -> Vec<Attack> {
                 entries.write(dir);
             },
         )
-        .found_at(&[CHECKPOINT]),
+        .found_at(&[CHECKPOINT])
+        .remark(
+            "the entry says what it said and its signature is genuine, so that only the root can \
+             tell",
+        ),
         Attack::new(
             "the same, and sign the checkpoint again",
             StolenKey,

@@ -9,38 +9,235 @@ mod attack;
 mod controls;
 mod cosigner;
 mod edits;
+mod exports;
 mod forge;
 mod history;
 mod keys;
 mod parts;
+mod random;
+mod table;
 mod world;
 
-#[test]
-fn t() {
-    let w = world::world();
-    for a in edits::edits()
-        .into_iter()
-        .chain(edits::arrangements())
-        .chain(edits::spellings())
-        .chain(parts::swaps())
-        .chain(parts::files())
-        .chain(parts::notes())
-        .chain(history::tails())
-        .chain(history::rollbacks())
-        .chain(history::times())
-        .chain(history::resignings())
-        .chain(keys::others())
-        .chain(keys::stolen())
-        .chain(keys::handovers())
-        .chain(keys::prunings())
-    {
-        let row = a.run(w);
-        println!(
-            "{} {:?} {:?} {:?}",
-            row.name, row.needs, row.answers, row.demanding
-        );
-        if std::panic::catch_unwind(|| row.holds()).is_err() {
-            println!("^^^ FAILED")
+use std::{fs, path::Path, process::Command, sync::Mutex, thread};
+
+use attack::{Attack, Row};
+use countersign_ledger::{
+    entry,
+    verify::{to_text, verify},
+};
+use table::Section;
+use world::{Knowledge, WITNESSED, World, world};
+
+/// Threads that share the work of a test.
+const THREADS: usize = 2;
+
+/// Title, remark on the whole, attacks.
+type Part = (&'static str, &'static str, Vec<Attack>);
+
+fn parts() -> Vec<Part> {
+    vec![
+        ("Entries", "", edits::edits()),
+        (
+            "Entries that the ledger's key did not sign",
+            "",
+            edits::unsigned(),
+        ),
+        (
+            "Which entries, and in which order",
+            "",
+            edits::arrangements(),
+        ),
+        ("Signatures in other bytes", "", edits::signatures()),
+        ("The same meaning in other bytes", "", edits::spellings()),
+        ("Files", "", parts::files()),
+        (
+            "Parts of another ledger",
+            "The other ledger is as close as can be: of the same name, under the same key, of the \
+             same size.",
+            parts::swaps(),
+        ),
+        ("Checkpoint and key files", "", parts::notes()),
+        ("Cut tails", "", history::tails()),
+        ("Old states and forks", "", history::rollbacks()),
+        ("Times", "", history::times()),
+        ("Another key", "", keys::others()),
+        ("The stolen key", "", history::resignings()),
+        ("The stolen key, in part", "", keys::stolen()),
+        ("Statements of handover", "", keys::handovers()),
+        ("Statements of pruning", "", keys::prunings()),
+        (
+            "A tile directory that was copied out",
+            "The auditor is given `ledger/` alone.",
+            exports::tiles(),
+        ),
+    ]
+}
+
+/// Runs every attack, several at a time.
+fn sections(world: &World) -> Vec<Section> {
+    let parts = parts();
+    let work: Vec<(usize, usize, &Attack)> = parts
+        .iter()
+        .enumerate()
+        .flat_map(|(part, (_, _, attacks))| {
+            attacks
+                .iter()
+                .enumerate()
+                .map(move |(place, attack)| (part, place, attack))
+        })
+        .collect();
+    let rows: Mutex<Vec<(usize, usize, Row)>> = Mutex::default();
+    in_threads(|thread| {
+        for (part, place, attack) in work.iter().skip(thread).step_by(THREADS) {
+            let row = attack.run(world);
+            rows.lock().unwrap().push((*part, *place, row));
         }
+    });
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort_by_key(|(part, place, _)| (*part, *place));
+    let mut sections: Vec<Section> = parts
+        .into_iter()
+        .map(|(title, about, _)| Section {
+            title,
+            about,
+            rows: Vec::new(),
+        })
+        .collect();
+    for (part, _, row) in rows {
+        sections[part].rows.push(row);
     }
+    sections.push(Section {
+        title: "Receipts of a range",
+        about: "The auditor asked for the receipts of entries 100 to 109 and checks each of them.",
+        rows: exports::receipt_rows(world),
+    });
+    sections
+}
+
+fn in_threads(work: impl Fn(usize) + Sync) {
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let work = &work;
+            scope.spawn(move || work(thread));
+        }
+    });
+}
+
+#[test]
+fn every_attack_is_located_with_the_stated_knowledge_and_the_page_says_so() {
+    let sections = sections(world());
+    let page = table::page(&sections, random::MUTATIONS);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attacks.md");
+    fs::write(&target, &page).unwrap();
+    for row in sections.iter().flat_map(|section| &section.rows) {
+        row.holds();
+    }
+    let documented = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/attacks.md");
+    assert!(
+        fs::read_to_string(documented).unwrap() == page,
+        "if the change is wanted, docs/attacks.md becomes {}",
+        target.display()
+    );
+}
+
+#[test]
+fn random_mutations_of_every_structure_are_located_with_the_key_alone() {
+    let clock = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let given = std::env::var("COUNTERSIGN_SEED").ok();
+    let given = given.and_then(|seed| seed.parse().ok());
+    let seed: u64 = given.unwrap_or(clock.as_secs());
+    println!("COUNTERSIGN_SEED={seed}");
+    let world = world();
+    in_threads(|thread| {
+        for number in (thread..random::MUTATIONS).step_by(THREADS) {
+            random::round(world, number, seed);
+        }
+    });
+}
+
+#[test]
+fn honest_ledgers_are_clean_to_every_auditor() {
+    let world = world();
+    for knowledge in Knowledge::ALL {
+        let since = world.since(knowledge);
+        let found = verify(world.home.path(), world.name(), since.as_ref()).unwrap();
+        assert_eq!(found.faults, [], "{knowledge:?}");
+        assert_eq!((found.entries, found.pending), (WITNESSED, 20));
+    }
+    for other in [&world.twin, &world.fork] {
+        let found = verify(other.path(), world.name(), None).unwrap();
+        assert_eq!(found.faults, []);
+    }
+    let note = fs::read_to_string(world.home.path().join("ledger/checkpoint")).unwrap();
+    assert_eq!(world.cosigner.policy().open(&note).unwrap().size, WITNESSED);
+}
+
+#[test]
+fn two_auditors_who_were_shown_two_views_find_out_by_comparing_checkpoints() {
+    let world = world();
+    let (one, other) = (world.home.path(), world.fork.path());
+    let seen_by_one = world.since(Knowledge::Witness);
+    let found = verify(other, world.name(), seen_by_one.as_ref()).unwrap();
+    assert_eq!(attack::place(&found.faults[0]), attack::HISTORY);
+    let seen_by_other = verify(other, world.name(), None).unwrap().checkpoint;
+    let found = verify(one, world.name(), seen_by_other.as_ref()).unwrap();
+    assert_eq!(attack::place(&found.faults[0]), attack::HISTORY);
+}
+
+#[test]
+fn whoever_holds_a_pending_entry_can_show_that_it_was_cut() {
+    let world = world();
+    let dir = world.copy();
+    let mut entries = forge::Entries::read(dir.path());
+    let held = entries.pending.split_off(15).remove(0);
+    entries.write(dir.path());
+    let held = entry::open(&held, world.name()).unwrap().link;
+    let found = verify(dir.path(), world.name(), None).unwrap();
+    assert_eq!(found.faults, []);
+    let chain = found
+        .chains
+        .iter()
+        .find(|chain| chain.uid == held.chain_uid);
+    assert!(chain.unwrap().last_seq < held.seq, "{chain:?}");
+}
+
+/// The lines before the first that is no verdict.
+fn verdict(text: &str) -> String {
+    text[..text.find("origin ").unwrap()].to_owned()
+}
+
+#[test]
+fn the_verifier_as_a_program_says_what_the_library_says() {
+    let world = world();
+    let dir = world.copy();
+    let key = world.name().to_string();
+    let since = world.state(world::OLDER).join("ledger/checkpoint");
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-verify"));
+        command
+            .arg(dir.path())
+            .args(["--key", &key, "--since"])
+            .arg(&since);
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), verdict(&text))
+    };
+    let says = || {
+        let since = world.since(Knowledge::Older);
+        verdict(&to_text(
+            &verify(dir.path(), world.name(), since.as_ref()).unwrap(),
+        ))
+    };
+    assert_eq!(run(), (Some(0), says()));
+    let mut entries = forge::Entries::read(dir.path());
+    entries.published[100] = forge::edited(&entries.published[100]);
+    entries.seal_again(100, (&world.key, world.name()));
+    entries.write(dir.path());
+    entries.sign(dir.path(), (&world.key, world.name()));
+    let (code, text) = run();
+    assert_eq!((code, &text), (Some(1), &says()));
+    assert!(
+        text.starts_with("FAULT: rollback at older checkpoint"),
+        "{text}"
+    );
 }

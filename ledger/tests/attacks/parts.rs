@@ -47,14 +47,24 @@ pub(crate) fn swaps() -> Vec<Attack> {
             from_twin(world, dir, TILE);
         })
         .found_at(&[TILE]),
+        Attack::new("the first bundle of another ledger", Files, |world, dir| {
+            from_twin(world, dir, "ledger/tile/entries/000");
+        })
+        .found_at(&["ledger/tile/entries/000", "ledger/tile/0/000"])
+        .remark(
+            "each of its entries is genuine and begins a chain; the tile that is named holds the \
+             hashes of the same 256 entries, and a chain fault at entry 256 says where the other \
+             ledger's entries end",
+        )
+        .control(Naive, |lines| {
+            controls::replace(lines, 0..256, "two");
+        }),
         Attack::new("a bundle of another ledger", Files, |world, dir| {
             from_twin(world, dir, BUNDLE);
         })
         .found_at(&["ledger/tile/entries/001 entry 256"])
         .control(Naive, |lines| {
-            for (index, line) in lines.iter_mut().enumerate().take(512).skip(256) {
-                *line = controls::foreign(index, "two");
-            }
+            controls::replace(lines, 256..512, "two");
         }),
         Attack::new(
             "a bundle of another ledger, derive anew",
@@ -68,18 +78,14 @@ pub(crate) fn swaps() -> Vec<Attack> {
         )
         .found_at(&["ledger/tile/entries/001 entry 256"])
         .control(Recomputing, |lines| {
-            for (index, line) in lines.iter_mut().enumerate().take(512).skip(256) {
-                *line = controls::foreign(index, "two");
-            }
+            controls::replace(lines, 256..512, "two");
         }),
         Attack::new("a segment of another ledger's log", Files, |world, dir| {
             from_twin(world, dir, SEGMENT);
         })
         .found_at(&["wal/0000000000000244.wal entry 580"])
         .control(Naive, |lines| {
-            for (index, line) in lines.iter_mut().enumerate().skip(580) {
-                *line = controls::foreign(index, "two");
-            }
+            controls::replace(lines, 580..600, "two");
         }),
         Attack::new("the guard of another ledger", Files, |world, dir| {
             from_twin(world, dir, GUARD);

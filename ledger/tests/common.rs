@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) struct Home {
     dir: tempfile::TempDir,
-    key: SigningKey,
+    pub(crate) key: SigningKey,
     pub(crate) name: VerifierKey,
     pub(crate) settings: Settings,
 }

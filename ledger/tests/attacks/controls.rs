@@ -31,8 +31,9 @@ pub(crate) trait Control {
     fn honest() -> Vec<String>;
     /// Puts right what can be put right without a secret.
     fn recompute(lines: &mut [String]);
-    /// The first line that the auditor objects to, counted from 0 as entries are.
-    fn audit(lines: &[String], knowledge: Knowledge) -> Option<usize>;
+    /// The first line that the auditor objects to, counted from 0 as entries are. Of the honest
+    /// lines they look only at what they are said to have noted.
+    fn audit(lines: &[String], honest: &[String], knowledge: Knowledge) -> Option<usize>;
 }
 
 pub(crate) fn value(line: &str) -> Value {
@@ -58,11 +59,10 @@ impl Control for PlainLog {
 
     /// Whoever holds an older state noted how many lines there were; who holds a receipt has a
     /// copy of the line besides.
-    fn audit(lines: &[String], knowledge: Knowledge) -> Option<usize> {
+    fn audit(lines: &[String], honest: &[String], knowledge: Knowledge) -> Option<usize> {
         let count = usize::try_from(knowledge.size().unwrap_or(0)).unwrap();
         let kept = usize::try_from(RECEIPT_INDEX).unwrap();
-        let differs =
-            knowledge == Knowledge::Receipt && lines.get(kept) != Some(&Self::honest()[kept]);
+        let differs = knowledge == Knowledge::Receipt && lines.get(kept) != Some(&honest[kept]);
         not_json(lines)
             .or(differs.then_some(kept))
             .or((lines.len() < count).then_some(lines.len()))
@@ -91,7 +91,7 @@ impl Control for HashChain {
 
     /// Whoever holds an older state, a receipt or a witness's note has the number of lines and the
     /// hash of the last of them.
-    fn audit(lines: &[String], knowledge: Knowledge) -> Option<usize> {
+    fn audit(lines: &[String], honest: &[String], knowledge: Knowledge) -> Option<usize> {
         if let Some(bad) = not_json(lines) {
             return Some(bad);
         }
@@ -105,16 +105,17 @@ impl Control for HashChain {
         let last = usize::try_from(knowledge.size()?).unwrap() - 1;
         match lines.get(last) {
             None => Some(lines.len()),
-            Some(line) => (hash(line) != hash(&Self::honest()[last])).then_some(last),
+            Some(line) => (hash(line) != hash(&honest[last])).then_some(last),
         }
     }
 }
 
 /// What each auditor says after the attack.
 pub(crate) fn judge<C: Control>(hand: Hand, change: Change) -> [Option<usize>; 4] {
-    let mut lines = C::honest();
+    let honest = C::honest();
+    let mut lines = honest.clone();
     assert_eq!(
-        Knowledge::ALL.map(|k| C::audit(&lines, k)),
+        Knowledge::ALL.map(|k| C::audit(&lines, &honest, k)),
         [None; 4],
         "the honest file"
     );
@@ -122,7 +123,7 @@ pub(crate) fn judge<C: Control>(hand: Hand, change: Change) -> [Option<usize>; 4
     if hand == Hand::Recomputing {
         C::recompute(&mut lines);
     }
-    Knowledge::ALL.map(|knowledge| C::audit(&lines, knowledge))
+    Knowledge::ALL.map(|knowledge| C::audit(&lines, &honest, knowledge))
 }
 
 pub(crate) fn edit(line: &mut String) {

@@ -218,6 +218,13 @@ fn hand_over(world: &World, dir: &Path, statement: Value) {
     }
     entries.write(dir);
     entries.sign(dir, theirs(world));
+    show_key(world, dir);
+}
+
+/// Puts the attacker's key where readers may look for the ledger's.
+fn show_key(world: &World, dir: &Path) {
+    let key = format!("{}\n", world.other.1);
+    put(&dir.join("keys/ledger.vkey"), key.as_bytes());
 }
 
 pub(crate) fn handovers() -> Vec<Attack> {

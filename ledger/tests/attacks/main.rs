@@ -23,7 +23,7 @@ use std::{fs, path::Path, process::Command, sync::Mutex, thread};
 use attack::{Attack, Row};
 use countersign_ledger::{
     entry,
-    verify::{to_text, verify},
+    verify::{FaultKind, verify},
 };
 use table::Section;
 use world::{Knowledge, WITNESSED, World, world};
@@ -201,43 +201,40 @@ fn whoever_holds_a_pending_entry_can_show_that_it_was_cut() {
     assert!(chain.unwrap().last_seq < held.seq, "{chain:?}");
 }
 
-/// The lines before the first that is no verdict.
-fn verdict(text: &str) -> String {
-    text[..text.find("origin ").unwrap()].to_owned()
-}
-
 #[test]
-fn the_verifier_as_a_program_says_what_the_library_says() {
+fn the_verifier_as_a_program_finds_what_the_library_finds() {
     let world = world();
     let dir = world.copy();
     let key = world.name().to_string();
     let since = world.state(world::OLDER).join("ledger/checkpoint");
-    let run = || {
+    let program = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-verify"));
-        command
-            .arg(dir.path())
-            .args(["--key", &key, "--since"])
-            .arg(&since);
-        let output = command.output().unwrap();
+        command.arg(dir.path()).args(["--key", &key, "--since"]);
+        let output = command.arg(&since).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        (output.status.code(), verdict(&text))
+        (
+            output.status.code(),
+            text.lines().next().unwrap().to_owned(),
+        )
     };
-    let says = || {
+    let library = || {
         let since = world.since(Knowledge::Older);
-        verdict(&to_text(
-            &verify(dir.path(), world.name(), since.as_ref()).unwrap(),
-        ))
+        verify(dir.path(), world.name(), since.as_ref())
+            .unwrap()
+            .faults
     };
-    assert_eq!(run(), (Some(0), says()));
+    let (code, verdict) = program();
+    assert_eq!((code, library()), (Some(0), Vec::new()));
+    assert!(verdict.starts_with("CLEAN"), "{verdict}");
     let mut entries = forge::Entries::read(dir.path());
     entries.published[100] = forge::edited(&entries.published[100]);
     entries.seal_again(100, (&world.key, world.name()));
     entries.write(dir.path());
     entries.sign(dir.path(), (&world.key, world.name()));
-    let (code, text) = run();
-    assert_eq!((code, &text), (Some(1), &says()));
-    assert!(
-        text.starts_with("FAULT: rollback at older checkpoint"),
-        "{text}"
-    );
+    let (code, verdict) = program();
+    let fault = library().remove(0);
+    assert_eq!((code, fault.kind), (Some(1), FaultKind::Rollback));
+    // The program names the file that it was given, the library the argument.
+    assert!(verdict.starts_with("FAULT: rollback at "), "{verdict}");
+    assert!(verdict.ends_with(&fault.detail), "{verdict}");
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::OnceLock, time::Duration};
 
-use countersign_ledger::{Checkpoint, Ledger, SigningKey, VerifierKey, keys, receipt};
+use countersign_ledger::{Checkpoint, Ledger, SigningKey, VerifierKey, receipt};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -120,7 +120,7 @@ impl World {
     async fn build() -> Self {
         let mut home = Home::new();
         home.settings.publish_every = Duration::from_hours(1);
-        let (key, _) = keys::load(home.path()).unwrap();
+        let key = home.key.clone();
         let mut cosigner = Cosigner::new(&home.name);
         let mut states = Vec::new();
         let mut from = 0;

@@ -67,10 +67,7 @@ pub(crate) fn others() -> Vec<Attack> {
             OtherKey,
             |world, dir| {
                 sign_all(dir, theirs(world));
-                put(
-                    &dir.join("keys/ledger.vkey"),
-                    format!("{}\n", world.other.1).as_bytes(),
-                );
+                show_key(world, dir);
             },
         )
         .found_at(&[CHECKPOINT])

@@ -16,7 +16,8 @@ use countersign_gateway::tls::{self, Tls};
 use countersign_gateway::under_way::UnderWay;
 use countersign_gateway::upgrade::Tunnels;
 use countersign_gateway::upstream::{Access, Upstream};
-use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey, keys};
+use countersign_ledger::keys::{self, KeyError, Passphrase};
+use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey};
 use countersign_ledger_sled::SledIndex;
 use countersign_policy::{DEFAULT_POLICY, Policy, TAXONOMY};
 use countersign_wire::Extraction;
@@ -261,13 +262,28 @@ fn shipped_model() -> anyhow::Result<PathBuf> {
 }
 
 fn signer(dir: &Path, origin: &str) -> anyhow::Result<(SigningKey, VerifierKey)> {
-    let first = !dir.join("keys").join("ledger.pem").exists();
-    let pair = if first {
-        keys::init(dir, origin)
-    } else {
-        keys::load(dir)
+    let pair = || {
+        let passphrase = passphrase()?;
+        keys::recover(dir)?;
+        if keys::exist(dir) {
+            keys::load(dir, passphrase.as_ref())
+        } else {
+            keys::init(dir, origin, passphrase.as_ref())
+        }
     };
-    pair.map_err(|e| fail(BAD_DATA, format!("{}: {e}", dir.join("keys").display())))
+    pair().map_err(|e: KeyError| fail(BAD_DATA, format!("{}: {e}", dir.join("keys").display())))
+}
+
+/// The passphrase of the private key files, from the environment; none leaves them unencrypted.
+fn passphrase() -> Result<Option<Passphrase>, KeyError> {
+    if let Some(path) = std::env::var_os("COUNTERSIGN_KEY_PASSPHRASE_FILE") {
+        return Passphrase::from_file(Path::new(&path)).map(Some);
+    }
+    match std::env::var("COUNTERSIGN_KEY_PASSPHRASE") {
+        Ok(text) => Passphrase::new(text).map(Some),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(KeyError::Passphrase),
+    }
 }
 
 fn ledger(dir: &Path, origin: &str, signer: SigningKey) -> anyhow::Result<(Ledger, Recovery)> {

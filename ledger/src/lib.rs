@@ -8,6 +8,7 @@
 pub mod conformance;
 mod durable;
 pub mod entry;
+pub mod fsck;
 pub mod index;
 pub mod keys;
 mod layout;
@@ -34,4 +35,4 @@ pub use ledger::{
 };
 pub use note::{Checkpoint, Note};
 pub use signer::{Signer, SignerError};
-pub use verify::{Fault, FaultKind, Unreadable, Verification, VerifiedRange};
+pub use verify::{Fault, FaultKind, RangeError, Unreadable, Verification, VerifiedRange, Verifier};

@@ -19,7 +19,7 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (key, name) = keys::init(dir.path(), "example.com/ledger").unwrap();
+        let (key, name) = keys::init(dir.path(), "example.com/ledger", None).unwrap();
         let mut settings = Settings::new(dir.path(), "example.com/ledger");
         settings.index_members = vec!["id".into(), "exchange".into()];
         settings.min_free_bytes = 0;

@@ -67,7 +67,7 @@ fn settings(dir: &Path) -> Settings {
 
 async fn refused_then_consistent(fault: Fault, refusal: fn(&AppendError) -> bool) {
     let dir = tempfile::tempdir().unwrap();
-    let (key, name) = crate::keys::init(dir.path(), "example.com/ledger").unwrap();
+    let (key, name) = crate::keys::init(dir.path(), "example.com/ledger", None).unwrap();
     let index = || Box::new(MemoryIndex::default());
     let (ledger, _) =
         Ledger::open_on(settings(dir.path()), key.clone(), index(), failing(fault)).unwrap();
@@ -110,7 +110,7 @@ async fn a_failed_sync_poisons_the_writer_until_it_is_opened_again() {
 #[tokio::test]
 async fn a_dropped_append_keeps_its_entry() {
     let dir = tempfile::tempdir().unwrap();
-    let (key, _) = crate::keys::init(dir.path(), "example.com/ledger").unwrap();
+    let (key, _) = crate::keys::init(dir.path(), "example.com/ledger", None).unwrap();
     let index = Box::new(MemoryIndex::default());
     let (ledger, _) = Ledger::open(settings(dir.path()), key, index).unwrap();
     {

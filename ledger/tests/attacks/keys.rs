@@ -269,6 +269,22 @@ pub(crate) fn handovers() -> Vec<Attack> {
             },
         )
         .found_at(HANDOVER),
+        Attack::new(
+            "hand over to the thief's key as the owner would",
+            StolenKey,
+            |world, dir| {
+                hand_over(
+                    world,
+                    dir,
+                    statement(world, 600, &[own(world), theirs(world)]),
+                );
+            },
+        )
+        .not_cosigned()
+        .remark(
+            "whoever holds the current key can name the next; the verifier prints every handover, \
+             and a witness has to be told of it",
+        ),
     ]
 }
 
@@ -312,5 +328,29 @@ pub(crate) fn prunings() -> Vec<Attack> {
             },
         )
         .found_at(&["ledger/tile/entries/001"]),
+        Attack::new(
+            "say that the first bundle was pruned, drop it",
+            StolenKey,
+            |world, dir| {
+                state_pruned(world, dir, &mut Entries::read(dir), 256);
+                drop_bundle(dir, "000");
+            },
+        )
+        .remark(
+            "pruning is permitted to whoever holds the key; hashes and receipts of what was \
+             dropped stay, and the verifier prints how many entries are pruned",
+        ),
+        Attack::new(
+            "edit entry 100, sign everything again, say that it was pruned",
+            StolenKey,
+            |world, dir| {
+                let mut entries = Entries::read(dir);
+                entries.published[100] = edited(&entries.published[100]);
+                entries.seal_again(100, own(world));
+                state_pruned(world, dir, &mut entries, 256);
+                drop_bundle(dir, "000");
+            },
+        )
+        .found_with(Knowledge::Older),
     ]
 }

@@ -1,4 +1,4 @@
-//! Puts the parts together. The only place that names sled and candle.
+//! Puts the parts together: routes, detectors, evidence; the ledger's own parts are in `ledger`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,17 +16,12 @@ use countersign_gateway::tls::{self, Tls};
 use countersign_gateway::under_way::UnderWay;
 use countersign_gateway::upgrade::Tunnels;
 use countersign_gateway::upstream::{Access, Upstream};
-use countersign_ledger::keys::{self, KeyError};
-use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey};
-use countersign_ledger_sled::SledIndex;
+use countersign_ledger::{Ledger, Recovery, VerifierKey};
 use countersign_policy::{DEFAULT_POLICY, Policy, TAXONOMY};
 use countersign_wire::Extraction;
 
 use crate::config::{Config, TlsConfig, UpstreamConfig};
 use crate::exit::{BAD_CONFIG, BAD_DATA, UNAVAILABLE, fail};
-
-/// Members of a record that receipts and look-ups go by.
-const INDEXED: [&str; 2] = ["exchange", "id"];
 
 /// The running parts.
 #[derive(Debug)]
@@ -52,15 +47,17 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
         config.classifiers.model.as_deref(),
         config.classifiers.workers,
     )?;
-    let dir = &config.ledger.dir;
-    let (signer, verifier) = signer(dir, &config.ledger.origin)?;
-    let (ledger, recovery) = ledger(dir, verifier.name(), signer)?;
+    let (ledger, recovery) = crate::ledger::open(&config.ledger)?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     // Watching must not keep the model's threads alive.
     let model = Arc::downgrade(&detectors.model);
     metrics.watch_queue(move || model.upgrade().map_or(0, |model| model.queued()));
     let limits = Limits::from(&config.limits);
-    let evidence = Evidence::new(ledger.clone(), salts(dir)?, Arc::clone(&metrics));
+    let evidence = Evidence::new(
+        ledger.clone(),
+        salts(&config.ledger.dir)?,
+        Arc::clone(&metrics),
+    );
     let gateway = Arc::new(Gateway {
         routes: arc_swap::ArcSwap::from_pointee(routes),
         judge: Judge::new(detectors.inspector),
@@ -77,8 +74,8 @@ pub(crate) fn parts(config: &Config, receipts: Option<String>) -> anyhow::Result
     Ok(Parts {
         gateway,
         ledger,
+        verifier: recovery.key.clone(),
         recovery,
-        verifier,
     })
 }
 
@@ -259,28 +256,6 @@ fn shipped_model() -> anyhow::Result<PathBuf> {
                 "the shipped model was not found; name another with --model FOLDER",
             )
         })
-}
-
-fn signer(dir: &Path, origin: &str) -> anyhow::Result<(SigningKey, VerifierKey)> {
-    let pair = || {
-        let passphrase = crate::keys::passphrase()?;
-        keys::recover(dir)?;
-        if keys::exist(dir) {
-            keys::load(dir, passphrase.as_ref())
-        } else {
-            keys::init(dir, origin, passphrase.as_ref())
-        }
-    };
-    pair().map_err(|e: KeyError| fail(BAD_DATA, format!("{}: {e}", dir.join("keys").display())))
-}
-
-fn ledger(dir: &Path, origin: &str, signer: SigningKey) -> anyhow::Result<(Ledger, Recovery)> {
-    let index = SledIndex::open(&dir.join("index"))
-        .map_err(|e| fail(UNAVAILABLE, format!("index: {e}")))?;
-    let mut settings = Settings::new(dir, origin);
-    settings.index_members = INDEXED.iter().map(|m| (*m).to_owned()).collect();
-    Ledger::open(settings, signer, Box::new(index))
-        .map_err(|e| fail(BAD_DATA, format!("{}: {e}", dir.display())))
 }
 
 /// The secret under which salts are derived; made at the first start.

@@ -1,5 +1,6 @@
 //! Configuration: one YAML file, read once, every error with its place.
 
+mod ledger;
 mod limits;
 mod route;
 mod tls;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::{ConfigCommand, ServeArgs};
 use crate::exit::{BAD_CONFIG, fail};
 
+pub(crate) use ledger::{IndexConfig, LedgerConfig, TimestampsConfig, TokenConfig};
 pub(crate) use limits::LimitsConfig;
 use route::{
     EvidenceConfig, ExtractConfig, MatchConfig, NotEvaluatedConfig, StreamConfig, UnreadableConfig,
@@ -79,26 +81,6 @@ pub(crate) enum DeviceConfig {
     #[default]
     Auto,
     Cpu,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LedgerConfig {
-    /// Name of the ledger, a URL without scheme.
-    #[serde(default = "default_origin")]
-    pub(crate) origin: String,
-    /// Data directory.
-    #[serde(default = "default_data")]
-    pub(crate) dir: PathBuf,
-}
-
-impl Default for LedgerConfig {
-    fn default() -> Self {
-        Self {
-            origin: default_origin(),
-            dir: default_data(),
-        }
-    }
 }
 
 fn default_listen() -> SocketAddr {
@@ -172,6 +154,7 @@ impl Config {
         for policy in &mut config.policies {
             *policy = base.join(&*policy);
         }
+        config.ledger.found_from(base);
         for tls in [&mut config.listen_tls, &mut config.admin_tls]
             .into_iter()
             .flatten()

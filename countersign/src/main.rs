@@ -17,6 +17,7 @@ mod demo;
 mod exit;
 mod inspect;
 mod keys;
+mod ledger;
 mod policies;
 mod report;
 mod serve;

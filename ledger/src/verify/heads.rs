@@ -14,6 +14,8 @@ use crate::{
 
 /// Name of the guard.
 pub(crate) const GUARD: &str = "guard/checkpoint";
+/// Name of the time of the last signature.
+const CLOCK: &str = "guard/clock";
 
 /// A head as it was read, before anything is known about its signature.
 #[derive(Debug, Clone)]
@@ -221,10 +223,13 @@ fn check_guard_files(pass: &Pass<'_>, found: &mut Verification) -> Result<(), Un
     }
     let mut names = Vec::new();
     target.walk("guard", |name| names.push(name))?;
+    if names.iter().any(|name| name == GUARD) && !names.iter().any(|name| name == CLOCK) {
+        found.fault(FaultKind::Guard, CLOCK, "the guard's clock is missing");
+    }
     for name in names {
         match name.as_str() {
             GUARD => {}
-            "guard/clock" => {
+            CLOCK => {
                 let bytes = target.read(&name)?.unwrap_or_default();
                 if !tells_a_time(&bytes, pass.ring) {
                     let detail = "it is not a time that a key of this ledger signed";

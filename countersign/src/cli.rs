@@ -42,7 +42,16 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Write the receipt of a record to a file
     Receipt(ReceiptArgs),
-    /// Make or show the ledger's keys
+    /// Find what is wrong in a data directory, and mend what needs no key
+    Fsck(FsckArgs),
+    /// Let old records go; their hashes stay, and receipts still verify
+    Prune(PruneArgs),
+    /// Copy the published ledger for a static file server
+    Export(ExportArgs),
+    /// Cosign the checkpoints of other ledgers
+    #[command(subcommand)]
+    Witness(WitnessCommand),
+    /// Make, show or rotate the ledger's keys
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Check, test or explain a policy document
@@ -119,14 +128,30 @@ pub(crate) enum TextOrJson {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Data directory or tile directory
+    /// Data directory, tile directory, or with --follow the URL of a served ledger
     pub(crate) target: PathBuf,
     /// Verifier key, or a file that holds it; never taken from the target
     #[arg(long)]
     pub(crate) key: String,
-    /// An older checkpoint that the ledger must extend
+    /// An older checkpoint that the ledger must extend; may be given several times
     #[arg(long, value_name = "CHECKPOINT_FILE")]
-    pub(crate) since: Option<PathBuf>,
+    pub(crate) since: Vec<PathBuf>,
+    /// Keep a copy of the served ledger at TARGET in --dir, check what is new every so often, and
+    /// alarm on a contradiction; ends with Ctrl-C, or after one round with --every-s 0
+    #[arg(long, requires = "dir")]
+    pub(crate) follow: bool,
+    /// Where the copy is kept; also for a TARGET that is a URL without --follow
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Seconds between two looks
+    #[arg(long, default_value = "60")]
+    pub(crate) every_s: u64,
+    /// Witnesses whose quorum must have cosigned (C2SP tlog-policy), for a served ledger
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Roots of time stamping authorities (PEM): the tokens in the data directory are checked too
+    #[arg(long, value_name = "PEM_FILE")]
+    pub(crate) timestamps: Option<PathBuf>,
     /// How to print the result
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: TextOrJson,
@@ -161,6 +186,82 @@ pub(crate) enum KeysCommand {
         #[arg(long, default_value = "countersign-data")]
         data: PathBuf,
     },
+    /// Let another key sign from now on; the gateway must not run meanwhile
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateArgs {
+    /// Configuration file, where witnesses or a second guard are named
+    #[arg(long, env = "COUNTERSIGN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data directory
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FsckArgs {
+    /// Data directory
+    #[arg(long, default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+    /// Verifier key, or a file that holds it; the data directory's own without this
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Make wrong tiles again and remove leftovers; entries and signatures are never touched
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// How to print the result
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Data directory; the gateway must not run meanwhile
+    #[arg(long, default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+    /// Keep the records of so many days
+    #[arg(long)]
+    pub(crate) keep_days: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Data directory; the gateway may run meanwhile
+    #[arg(long, default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+    /// Folder for the copy; one that is there is brought up to date
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WitnessCommand {
+    /// Make a witness's key and its empty state; prints the key for policy files
+    Init {
+        /// The witness's own directory
+        #[arg(long)]
+        data: PathBuf,
+        /// Name of the witness, a URL without scheme
+        #[arg(long)]
+        name: String,
+    },
+    /// Serve cosignatures over HTTP (C2SP tlog-witness)
+    Serve(WitnessServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessServeArgs {
+    /// The witness's own directory
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Address to listen on
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// Verifier key of a ledger to watch, or a file that holds it; may be given several times
+    #[arg(long, required = true)]
+    pub(crate) log: Vec<String>,
 }
 
 fn config_origin() -> &'static str {

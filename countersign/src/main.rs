@@ -13,16 +13,19 @@ mod classify;
 mod cli;
 mod compose;
 mod config;
+mod custody;
 mod demo;
 mod exit;
 mod inspect;
 mod keys;
 mod ledger;
+mod mirror;
 mod policies;
 mod report;
 mod serve;
 mod standin;
 mod telemetry;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -54,6 +57,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Classify(args) => classify::run(&args),
         Command::Verify(args) => inspect::verify(&args),
         Command::Receipt(args) => inspect::receipt(&args),
+        Command::Fsck(args) => custody::fsck(&args),
+        Command::Prune(args) => custody::prune(&args),
+        Command::Export(args) => custody::export(&args),
+        Command::Witness(command) => witness::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Policy(command) => policies::run(&command),
         Command::Report(args) => report::run(&args),

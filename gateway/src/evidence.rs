@@ -188,6 +188,11 @@ impl Finding {
     }
 }
 
+/// A record of now, with an id of its own, for entries that are appended by other means.
+pub fn record_of(body: Body) -> Record {
+    Record::new(new_record_id(), now(), body)
+}
+
 impl Evidence {
     /// Writes to `ledger`, salting with `salts`.
     pub fn new(ledger: Ledger, salts: SaltKey, metrics: Arc<Metrics>) -> Self {

@@ -47,8 +47,9 @@ pub(crate) fn clean_text(size: u64) -> String {
     format!("countersign/clean/v1\n{size}\n")
 }
 
-/// The number of entries in the full bundles among the first `size` entries.
-pub(crate) fn full_bundles(size: u64) -> u64 {
+/// The number of entries in the full bundles (of 256) among the first `size` entries: only whole
+/// bundles can be pruned.
+pub fn full_bundles(size: u64) -> u64 {
     size / WIDTH * WIDTH
 }
 

@@ -9,6 +9,7 @@ pub mod aside;
 pub mod conformance;
 mod durable;
 pub mod entry;
+pub mod export;
 pub mod fsck;
 pub mod guard;
 pub mod index;
@@ -36,6 +37,7 @@ pub use ed25519_dalek::SigningKey;
 pub use guard::{FolderGuard, Guard, GuardError, Guarded};
 pub use index::{InMemory, Index, IndexError, IndexRow, IndexStore, MemoryIndex};
 pub use keys::VerifierKey;
+pub use layout::full_bundles;
 pub use ledger::{
     AppendError, CheckpointInfo, Clock, CloseError, Head, IndexStatus, Ledger, OpenError, Opening,
     ReadError, Recovery, Sequenced, Settings,

@@ -186,7 +186,7 @@ impl TileReader {
     }
 
     /// Reads a tile; when a partial has given way to a wider one, its prefix serves.
-    fn read(&self, tile: &Tile) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, tile: &Tile) -> io::Result<Vec<u8>> {
         let missing = || invalid(format!("{} is missing", tile.path()));
         if let Some(bytes) = self.store.read(&self.tiles.join(tile.path()))? {
             return Ok(bytes);

@@ -187,7 +187,13 @@ fn untold(range: &VerifiedRange) -> Vec<&'static str> {
         .filter_map(|(_, entry)| Record::from_entry(entry).ok())
         .filter_map(|record| match record.body {
             Body::Decision(d) => Some((d.side, d.action, d.stream)),
-            Body::Genesis(_) | Body::Change(_) | Body::Heartbeat(_) | Body::Gap(_) => None,
+            Body::Genesis(_)
+            | Body::Change(_)
+            | Body::Heartbeat(_)
+            | Body::Gap(_)
+            | Body::Key(_)
+            | Body::Clock(_)
+            | Body::Retention(_) => None,
         })
         .collect();
     let needed = [

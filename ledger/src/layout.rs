@@ -146,21 +146,3 @@ impl Tile {
         })
     }
 }
-
-/// Every file that the tree of `size` leaves needs.
-pub(crate) fn required(size: u64) -> Vec<Tile> {
-    let mut tiles = Vec::new();
-    let mut hashes = size;
-    let mut level = 0;
-    while hashes > 0 {
-        for number in 0..hashes.div_ceil(WIDTH) {
-            if level == 0 {
-                tiles.extend(Tile::at(Kind::Entries, number, size));
-            }
-            tiles.extend(Tile::at(Kind::Hashes(level), number, size));
-        }
-        hashes /= WIDTH;
-        level += 1;
-    }
-    tiles
-}

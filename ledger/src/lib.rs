@@ -9,6 +9,7 @@ pub mod aside;
 pub mod conformance;
 mod durable;
 pub mod entry;
+pub mod fsck;
 pub mod guard;
 pub mod index;
 mod indexer;
@@ -42,5 +43,5 @@ pub use ledger::{
 pub use note::{Checkpoint, Note};
 pub use signer::{Signer, SignerError};
 pub use store::{Disk, Store};
-pub use verify::{Fault, FaultKind, Unreadable, Verification, VerifiedRange};
+pub use verify::{Fault, FaultKind, RangeError, Unreadable, Verification, VerifiedRange, Verifier};
 pub use witness::{WitnessError, Witnesses};

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) struct Home {
     dir: tempfile::TempDir,
-    key: SigningKey,
+    pub(crate) key: SigningKey,
     pub(crate) name: VerifierKey,
     pub(crate) settings: Settings,
 }
@@ -27,6 +27,20 @@ impl Home {
             dir,
             key,
             name,
+            settings,
+        }
+    }
+
+    /// Another empty ledger of the same name under the same key.
+    pub(crate) fn twin(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        copy(&self.path().join("keys"), &dir.path().join("keys"));
+        let mut settings = self.settings.clone();
+        settings.dir = dir.path().into();
+        Self {
+            dir,
+            key: self.key.clone(),
+            name: self.name.clone(),
             settings,
         }
     }

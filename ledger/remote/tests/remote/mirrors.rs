@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,9 +12,7 @@ use crate::common::{
     log_key,
     server::{Server, Trouble},
 };
-use countersign_ledger::{
-    Ledger, Opening, Settings, SigningKey, keys, verify, witness::WitnessKey,
-};
+use countersign_ledger::{Opening, Settings, SigningKey, keys, verify, witness::WitnessKey};
 use countersign_ledger_remote::mirror::{
     AlarmKind, Mirror, MirrorError, MirrorReport, MirrorSettings, Pruned, follow, mirror,
 };

@@ -5,6 +5,7 @@ mod route;
 mod tls;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -90,6 +91,9 @@ pub(crate) struct LedgerConfig {
     /// Data directory.
     #[serde(default = "default_data")]
     pub(crate) dir: PathBuf,
+    /// Seconds between heartbeats, which are records too.
+    #[serde(default = "default_heartbeat")]
+    pub(crate) heartbeat_s: NonZeroU32,
 }
 
 impl Default for LedgerConfig {
@@ -97,6 +101,7 @@ impl Default for LedgerConfig {
         Self {
             origin: default_origin(),
             dir: default_data(),
+            heartbeat_s: default_heartbeat(),
         }
     }
 }
@@ -115,6 +120,10 @@ fn default_origin() -> String {
 
 fn default_data() -> PathBuf {
     PathBuf::from(DEFAULT_DATA)
+}
+
+const fn default_heartbeat() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(59)
 }
 
 impl Config {
@@ -279,7 +288,7 @@ pub(crate) fn run(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// The configuration as YAML; what a URL carries before its host is a secret.
-fn printed(mut config: Config) -> anyhow::Result<String> {
+pub(crate) fn printed(mut config: Config) -> anyhow::Result<String> {
     for route in &mut config.routes {
         if let Some((scheme, rest)) = route.upstream.url.split_once("://")
             && let Some((_secret, host)) = rest.split_once('@')

@@ -9,6 +9,7 @@
     reason = "a command line prints"
 )]
 
+mod chronicle;
 mod classify;
 mod cli;
 mod compose;

@@ -22,7 +22,7 @@ const IN_FORCE_MAX: u64 = 4096;
 pub struct LastRun {
     /// When the last record was made.
     pub last: Option<String>,
-    /// Whether the last record is the heartbeat of an orderly end.
+    /// Whether the last heartbeat was that of an orderly end, and nothing was served after it.
     pub said_stop: bool,
     /// Time between its heartbeats in seconds, when it stated one.
     pub interval_s: Option<u64>,
@@ -30,7 +30,7 @@ pub struct LastRun {
     pub open: Vec<ExchangeId>,
     /// False when older exchanges may be open that were not looked for.
     pub complete: bool,
-    /// What was in force, by subject and name.
+    /// What was in force, by subject and name without version.
     pub in_force: BTreeMap<(String, String), String>,
 }
 
@@ -80,6 +80,7 @@ impl LastRun {
 struct Walk {
     run: LastRun,
     heartbeat: Option<Heartbeat>,
+    served: bool,
     /// Everything below is closed.
     until: Option<u64>,
     closed: BTreeSet<ExchangeId>,
@@ -88,15 +89,12 @@ struct Walk {
 impl Walk {
     /// Takes the record before the one taken last.
     fn visit(&mut self, record: Record) {
-        let newest = self.run.last.is_none();
-        if newest {
-            self.run.last = Some(record.ts);
-        }
+        self.run.last.get_or_insert(record.ts);
         match record.body {
             Body::Decision(body) => self.decision(&body),
             Body::Gap(gap) => self.closed.extend(gap.exchanges),
             Body::Heartbeat(heartbeat) if self.heartbeat.is_none() => {
-                self.run.said_stop = newest && heartbeat.phase == Phase::Stop;
+                self.run.said_stop = !self.served && heartbeat.phase == Phase::Stop;
                 self.run.interval_s = Some(heartbeat.interval_s).filter(|seconds| *seconds > 0);
                 // One of older software vouches for nothing.
                 self.until = (heartbeat.closed_before > 0).then_some(heartbeat.closed_before);
@@ -118,6 +116,10 @@ impl Walk {
     }
 
     fn decision(&mut self, body: &DecisionBody) {
+        self.served = true;
+        let software = ("software".to_owned(), "countersign".to_owned());
+        let in_force = self.run.in_force.entry(software);
+        in_force.or_insert_with(|| body.software_version.clone());
         let passed_on = matches!(body.action, Action::Forwarded | Action::Redacted);
         match body.side {
             Side::Output => {
@@ -137,10 +139,16 @@ impl Walk {
     }
 }
 
+/// A name as change records give it, without the version.
+pub fn name_of(full: &str) -> &str {
+    full.split_once('@').map_or(full, |(name, _version)| name)
+}
+
 /// The newest comes first.
 fn put(in_force: &mut BTreeMap<(String, String), String>, change: Change) {
+    let name = name_of(&change.name).to_owned();
     in_force
-        .entry((change.subject, change.name))
+        .entry((change.subject, name))
         .or_insert(change.after);
 }
 

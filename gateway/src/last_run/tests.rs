@@ -51,7 +51,7 @@ fn decided(exchange: u128, side: Side, action: Action) -> Body {
         delivery: None,
         usage: None,
         vendor_request_id: None,
-        software_version: String::new(),
+        software_version: "0.9".to_owned(),
     }))
 }
 
@@ -141,10 +141,12 @@ fn what_a_gap_has_named_is_closed_also_when_the_start_that_wrote_it_crashed() {
 }
 
 #[test]
-fn only_a_stop_that_nothing_follows_is_an_orderly_end() {
+fn only_a_stop_after_which_nothing_was_served_is_an_orderly_end() {
     let stop = || beat(Phase::Stop, 1, None);
     assert!(read(vec![input(1), stop()]).0.said_stop);
     assert!(!read(vec![input(1), stop(), input(2)]).0.said_stop);
+    // The key of a stopped gateway was rotated, for example.
+    assert!(read(vec![input(1), stop(), change("a", "1")]).0.said_stop);
     assert!(
         !read(vec![input(1), beat(Phase::Serving, 1, None)])
             .0
@@ -157,7 +159,7 @@ fn only_a_stop_that_nothing_follows_is_an_orderly_end() {
 fn what_was_in_force_is_found_through_the_heartbeat_and_overtaken_by_what_came_after() {
     let told = Some(InForce { first: 0, last: 3 });
     let mut bodies = vec![
-        change("a", "1"),
+        change("a@8", "1"),
         input(1),
         change("b", "1"),
         change("c", "1"),
@@ -165,11 +167,16 @@ fn what_was_in_force_is_found_through_the_heartbeat_and_overtaken_by_what_came_a
     bodies.push(change("x", "outside of what the heartbeat names"));
     bodies.push(output(1));
     bodies.push(beat(Phase::Serving, 6, told));
-    bodies.push(change("a", "2"));
+    bodies.push(change("a@9", "2"));
     bodies.push(change("b", "none"));
     let (run, _) = read(bodies);
     let name = |name: &str| ("policy".to_owned(), name.to_owned());
-    let expected = [(name("a"), "2".to_owned()), (name("c"), "1".to_owned())];
+    let software = ("software".to_owned(), "countersign".to_owned());
+    let expected = [
+        (software, "0.9".to_owned()),
+        (name("a"), "2".to_owned()),
+        (name("c"), "1".to_owned()),
+    ];
     assert_eq!(run.in_force, expected.into());
 }
 

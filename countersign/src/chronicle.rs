@@ -33,6 +33,8 @@ pub(crate) struct Chronicle {
     interval: Duration,
     began: Instant,
     told: Mutex<Told>,
+    /// Held while changes are told, so that two lists do not mix.
+    telling: tokio::sync::Mutex<()>,
 }
 
 /// What the ledger knows to be in force.
@@ -63,6 +65,7 @@ impl Chronicle {
             interval: Duration::from_secs(u64::from(config.ledger.heartbeat_s.get())),
             began: Instant::now(),
             told: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
         };
         let last = chronicle.last_run(parts.recovery.entries).await?;
         let mut bodies = Vec::new();
@@ -110,6 +113,7 @@ impl Chronicle {
     }
 
     async fn settle(&self) -> Result<(), EvidenceFault> {
+        let _turn = self.telling.lock().await;
         let (items, changes) = {
             let told = self.told();
             let Some((items, actor)) = &told.owed else {

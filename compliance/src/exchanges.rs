@@ -91,7 +91,12 @@ pub(crate) fn exchanges(extract: &Extract, query: &Query) -> Vec<Seen> {
                 }
             }
             Body::Gap(gap) => lost.extend(&gap.exchanges),
-            Body::Genesis(_) | Body::Change(_) | Body::Heartbeat(_) => {}
+            Body::Genesis(_)
+            | Body::Change(_)
+            | Body::Heartbeat(_)
+            | Body::Key(_)
+            | Body::Clock(_)
+            | Body::Retention(_) => {}
         }
     }
     let mut seen: Vec<Seen> = sides

@@ -37,7 +37,13 @@ impl Placed {
     pub(crate) fn decision(&self) -> Option<&DecisionBody> {
         match &self.record.body {
             Body::Decision(body) => Some(body),
-            Body::Genesis(_) | Body::Change(_) | Body::Heartbeat(_) | Body::Gap(_) => None,
+            Body::Genesis(_)
+            | Body::Change(_)
+            | Body::Heartbeat(_)
+            | Body::Gap(_)
+            | Body::Key(_)
+            | Body::Clock(_)
+            | Body::Retention(_) => None,
         }
     }
 }

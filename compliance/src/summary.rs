@@ -330,5 +330,8 @@ const fn type_name(body: &Body) -> &'static str {
         Body::Change(_) => "change",
         Body::Heartbeat(_) => "heartbeat",
         Body::Gap(_) => "gap",
+        Body::Key(_) => "key",
+        Body::Clock(_) => "clock",
+        Body::Retention(_) => "retention",
     }
 }

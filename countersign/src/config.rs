@@ -6,6 +6,7 @@ mod route;
 mod tls;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -97,6 +98,10 @@ fn default_origin() -> String {
 
 fn default_data() -> PathBuf {
     PathBuf::from(DEFAULT_DATA)
+}
+
+const fn default_heartbeat() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(59)
 }
 
 impl Config {
@@ -262,7 +267,7 @@ pub(crate) fn run(command: &ConfigCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// The configuration as YAML; what a URL carries before its host is a secret.
-fn printed(mut config: Config) -> anyhow::Result<String> {
+pub(crate) fn printed(mut config: Config) -> anyhow::Result<String> {
     for route in &mut config.routes {
         if let Some((scheme, rest)) = route.upstream.url.split_once("://")
             && let Some((_secret, host)) = rest.split_once('@')

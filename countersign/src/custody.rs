@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use countersign_gateway::evidence::record_of;
 use countersign_ledger::fsck;
 use countersign_ledger::{Ledger, ReadError, VerifierKey};
-use countersign_gateway::evidence::record_of;
 use countersign_record::{Body, Record, Retention};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -40,8 +40,8 @@ pub(crate) fn fsck(args: &FsckArgs) -> anyhow::Result<ExitCode> {
 
 /// Mends, says what was mended, and gives what is left.
 fn mend(data: &Path, key: &VerifierKey) -> anyhow::Result<fsck::Report> {
-    let mended = fsck::repair(data, key)
-        .map_err(|e| fail(BAD_DATA, format!("{}: {e}", data.display())))?;
+    let mended =
+        fsck::repair(data, key).map_err(|e| fail(BAD_DATA, format!("{}: {e}", data.display())))?;
     eprintln!(
         "countersign: {} file(s) made again, {} removed",
         mended.rebuilt, mended.removed

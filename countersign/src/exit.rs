@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 /// A finding: a fault in the ledger, a failed policy test, a demo step that did not hold.
 pub(crate) const FINDING: u8 = 1;
+/// A command line that makes no sense.
+pub(crate) const BAD_USAGE: u8 = 2;
 /// Data that cannot be read as what it should be.
 pub(crate) const BAD_DATA: u8 = 65;
 /// Something needed is not there: a port, a file system, an upstream.

@@ -10,10 +10,19 @@ use countersign_record::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{ReceiptArgs, TextOrJson, VerifyArgs};
-use crate::exit::{BAD_DATA, FINDING, UNAVAILABLE, fail};
+use crate::exit::{BAD_DATA, BAD_USAGE, FINDING, UNAVAILABLE, fail};
+use crate::mirror;
+use crate::stamps::{self, Stamped};
 
 pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let key = key(&args.key)?;
+    if let Some(url) = mirror::is_served(&args.target) {
+        return mirror::watch(args, url, key);
+    }
+    if args.follow || args.policy.is_some() {
+        let message = "--follow and --policy are for a served ledger: TARGET must be its URL";
+        return Err(fail(BAD_USAGE, message));
+    }
     let mut verifier = Verifier::new(&key);
     for path in &args.since {
         let shown = path.display().to_string();
@@ -23,7 +32,12 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             .since_note(&shown, &note)
             .map_err(|e| fail(BAD_DATA, e.to_string()))?;
     }
-    let found = checked(&args.target, &verifier)?;
+    let mut stamped = Stamped::default();
+    if let Some(roots) = &args.timestamps {
+        (verifier, stamped) = stamps::check(&args.target, roots, verifier)?;
+    }
+    let mut found = checked(&args.target, &verifier)?;
+    stamped.tell(&mut found);
     match args.format {
         TextOrJson::Text => print!("{}", verify::to_text(&found)),
         TextOrJson::Json => println!("{}", verify::to_json(&found)),
@@ -121,10 +135,10 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 fn speaks_of(entry: &[u8], id: &str) -> bool {
     use countersign_record::Body;
     Record::from_entry(entry).is_ok_and(|record| {
-        let of_exchange = match &record.body {
-            Body::Decision(decision) => decision.exchange.to_string() == id,
-            Body::Genesis(_) | Body::Change(_) | Body::Heartbeat(_) | Body::Gap(_) => false,
-        };
+        let of_exchange = matches!(
+            &record.body,
+            Body::Decision(decision) if decision.exchange.to_string() == id
+        );
         of_exchange || record.id.to_string() == id
     })
 }

@@ -94,21 +94,20 @@ async fn hand_over(
     } else {
         None
     };
-    let index = match recorded {
-        Some(index) => index,
-        None => {
-            let body = Body::Key(Key {
-                event: KeyEvent::Handover,
-                before: Some(recovery.key.to_string()),
-                after: next.to_string(),
-                actor: "operator:rotate".to_owned(),
-                reason: "countersign keys rotate".to_owned(),
-            });
-            let members = record_of(body).to_object();
-            let members = members.map_err(|e| fail(BAD_DATA, e.to_string()))?;
-            let rotated = ledger.rotate(key, members).await;
-            rotated.map_err(|e| unavailable(&e))?.index
-        }
+    let index = if let Some(index) = recorded {
+        index
+    } else {
+        let body = Body::Key(Key {
+            event: KeyEvent::Handover,
+            before: Some(recovery.key.to_string()),
+            after: next.to_string(),
+            actor: "operator:rotate".to_owned(),
+            reason: "countersign keys rotate".to_owned(),
+        });
+        let members = record_of(body).to_object();
+        let members = members.map_err(|e| fail(BAD_DATA, e.to_string()))?;
+        let rotated = ledger.rotate(key, members).await;
+        rotated.map_err(|e| unavailable(&e))?.index
     };
     ledger.published(index).await.map_err(|e| unavailable(&e))?;
     statement_at(ledger, index)?

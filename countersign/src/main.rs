@@ -9,6 +9,7 @@
     reason = "a command line prints"
 )]
 
+mod chronicle;
 mod classify;
 mod cli;
 mod compose;
@@ -23,6 +24,7 @@ mod mirror;
 mod policies;
 mod report;
 mod serve;
+mod stamps;
 mod standin;
 mod telemetry;
 mod witness;

@@ -55,8 +55,7 @@ fn is_finding(report: &MirrorReport) -> bool {
 }
 
 fn policy(path: &Path) -> anyhow::Result<Policy> {
-    let problem =
-        |e: &dyn std::fmt::Display| fail(BAD_CONFIG, format!("{}: {e}", path.display()));
+    let problem = |e: &dyn std::fmt::Display| fail(BAD_CONFIG, format!("{}: {e}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| problem(&e))?;
     text.parse().map_err(|e| problem(&e))
 }

@@ -4,27 +4,23 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_gateway::admin::{self, Admin};
-use countersign_gateway::evidence::Evidence;
 use countersign_gateway::exchange::Gateway;
+use countersign_gateway::server;
 use countersign_gateway::tls::Tls;
-use countersign_gateway::{now, server};
-use countersign_record::{Body, Change, Gap, Genesis, Heartbeat};
+use countersign_ledger::Ledger;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::chronicle::Chronicle;
 use crate::cli::ServeArgs;
 use crate::compose::{self, Parts};
 use crate::config::Config;
 use crate::exit::{UNAVAILABLE, fail};
-
-/// Time between signs of life.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the gateway until SIGTERM or Ctrl-C.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -35,8 +31,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let running = Running::start(&config).await?;
         introduce(&running);
         let Signals { stops, hangup } = signals;
-        let tls = running.tls.clone();
-        reload_on_hangup(hangup, args.clone(), Arc::clone(&running.gateway), tls);
+        reload_on_hangup(hangup, args.clone(), &running);
         stops.first().await;
         tracing::info!("draining");
         running.stop().await?;
@@ -78,9 +73,12 @@ pub(crate) struct Running {
     pub(crate) gateway: Arc<Gateway>,
     /// Of the data port and of the admin port.
     tls: [Option<Arc<Tls>>; 2],
-    ledger: countersign_ledger::Ledger,
+    ledger: Ledger,
+    chronicle: Arc<Chronicle>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// Goes on until everything else has stopped.
+    heart: (watch::Sender<bool>, JoinHandle<()>),
 }
 
 impl Running {
@@ -95,7 +93,7 @@ impl Running {
         let admin_url = format!("{}://{admin_address}", scheme(admin_tls.as_ref()));
         descriptors_for(config.limits.connections_max);
         let parts = compose::parts(config, Some(admin_url))?;
-        announce(&parts).await?;
+        let chronicle = Chronicle::begin(config, &parts).await?;
         let Parts {
             gateway,
             ledger,
@@ -117,11 +115,14 @@ impl Running {
                 admin_tls,
                 stopped.clone(),
             )),
-            tokio::spawn(beat(Arc::clone(&gateway), stopped.clone())),
+            tokio::spawn(Arc::clone(&chronicle).watch_clock(stopped.clone())),
         ];
         for tls in tls.iter().flatten() {
             tasks.push(tokio::spawn(Arc::clone(tls).watch(stopped.clone())));
         }
+        tasks.extend(keeping(config, &ledger, &stopped)?);
+        let (rest, resting) = watch::channel(false);
+        let heart = (rest, tokio::spawn(Arc::clone(&chronicle).beat(resting)));
         let verifier = verifier.to_string();
         let (data, admin) = (data_address, admin_address);
         Ok(Self {
@@ -131,8 +132,10 @@ impl Running {
             gateway,
             tls,
             ledger,
+            chronicle,
             stop,
             tasks,
+            heart,
         })
     }
 
@@ -149,10 +152,50 @@ impl Running {
         for task in self.tasks {
             task.await?;
         }
+        let (rest, heart) = self.heart;
+        rest.send_replace(true);
+        heart.await?;
         self.ledger
             .close()
             .await
             .map_err(|e| fail(UNAVAILABLE, format!("ledger: {e}")))
+    }
+}
+
+/// What is done for the ledger beside serving: time stamps, and letting old records go.
+fn keeping(
+    config: &Config,
+    ledger: &Ledger,
+    stopped: &watch::Receiver<bool>,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut tasks = Vec::new();
+    if let Some(anchorer) = crate::ledger::anchorer(&config.ledger)? {
+        let current = ledger.clone();
+        let stop = stopped.clone();
+        tasks.push(tokio::spawn(async move {
+            anchorer.run(move || current.checkpoint(), stop).await;
+        }));
+    }
+    if let Some(days) = config.ledger.keep_days {
+        tasks.push(tokio::spawn(let_go(ledger.clone(), days, stopped.clone())));
+    }
+    Ok(tasks)
+}
+
+/// Lets old records go, once a day and soon after the start.
+async fn let_go(ledger: Ledger, days: u32, mut stopped: watch::Receiver<bool>) {
+    let mut wait = Duration::from_secs(60);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        match crate::custody::older_than(&ledger, days, "config:keep_days").await {
+            Ok(Some(before)) => tracing::info!(before, "old records are gone"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(error = format!("{error:#}"), "old records stay"),
+        }
+        wait = Duration::from_secs(24 * 3600);
     }
 }
 
@@ -190,92 +233,11 @@ async fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
         .map_err(|e| fail(UNAVAILABLE, format!("{address}: {e}")))
 }
 
-/// Tells the ledger what is in force from now on, and what may be missing.
-async fn announce(parts: &Parts) -> anyhow::Result<()> {
-    let evidence = &parts.gateway.evidence;
-    let mut bodies = Vec::new();
-    if parts.recovery.entries == 0 {
-        let software_version = env!("CARGO_PKG_VERSION").to_owned();
-        bodies.push(Body::Genesis(Genesis {
-            software: "countersign".to_owned(),
-            software_version,
-        }));
-    } else if !parts.recovery.clean_stop {
-        bodies.push(Body::Gap(Gap {
-            cause: "unclean_stop".to_owned(),
-            from: None,
-            to: now(),
-            detail: "The last run did not end by itself. Exchanges that were open then have no \
-                     output record; nothing of them was released without one."
-                .to_owned(),
-            exchanges: Vec::new(),
-        }));
-    }
-    bodies.extend(in_force(&parts.gateway, "start"));
-    for body in bodies {
-        evidence
-            .note(body)
-            .await
-            .map_err(|e| fail(UNAVAILABLE, format!("ledger: {e}")))?;
-    }
-    Ok(())
-}
-
-/// One change record for each model and policy in force.
-fn in_force(gateway: &Gateway, actor: &str) -> Vec<Body> {
-    let change = |subject: &str, name: String, after: String| {
-        Body::Change(Change {
-            subject: subject.to_owned(),
-            name,
-            before: None,
-            after,
-            actor: actor.to_owned(),
-            reason: "put in force".to_owned(),
-        })
-    };
-    let models = gateway
-        .judge
-        .inspector()
-        .detectors()
-        .into_iter()
-        .map(|d| change("model", format!("{}@{}", d.id, d.version), d.digest));
-    let routes = gateway.routes.load();
-    let mut policies: Vec<_> = routes
-        .iter()
-        .map(|r| r.policy.reference().clone())
-        .collect();
-    policies.dedup();
-    let policies = policies
-        .into_iter()
-        .map(|p| change("policy", format!("{}@{}", p.id, p.version), p.digest));
-    models.chain(policies).collect()
-}
-
-async fn beat(gateway: Arc<Gateway>, mut stopped: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(HEARTBEAT_EVERY) => {}
-            _ = stopped.wait_for(|stop| *stop) => return,
-        }
-        let exchanges = gateway.metrics.accepted.load(Ordering::Relaxed);
-        let open = u64::try_from(gateway.metrics.open.get()).unwrap_or(0);
-        let evidence: &Evidence = &gateway.evidence;
-        if let Err(error) = evidence
-            .note(Body::Heartbeat(Heartbeat { exchanges, open }))
-            .await
-        {
-            tracing::error!(%error, "no heartbeat could be recorded");
-        }
-    }
-}
-
 /// SIGHUP: an invalid file is refused whole, and the last good one keeps serving.
-fn reload_on_hangup(
-    mut hangup: Signal,
-    args: ServeArgs,
-    gateway: Arc<Gateway>,
-    tls: [Option<Arc<Tls>>; 2],
-) {
+fn reload_on_hangup(mut hangup: Signal, args: ServeArgs, running: &Running) {
+    let gateway = Arc::clone(&running.gateway);
+    let chronicle = Arc::clone(&running.chronicle);
+    let tls = running.tls.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             for tls in tls.iter().flatten() {
@@ -283,13 +245,13 @@ fn reload_on_hangup(
                     tracing::error!(%error, "certificate not reloaded");
                 }
             }
-            match Config::effective(&args).and_then(|config| compose::routes(&config)) {
-                Ok(routes) => {
+            let routes =
+                Config::effective(&args).and_then(|config| Ok((compose::routes(&config)?, config)));
+            match routes {
+                Ok((routes, config)) => {
                     gateway.routes.store(Arc::new(routes));
-                    for body in in_force(&gateway, "operator:reload") {
-                        if let Err(error) = gateway.evidence.note(body).await {
-                            tracing::error!(%error, "a reload could not be recorded");
-                        }
+                    if let Err(error) = chronicle.announce(&config, "operator:reload").await {
+                        tracing::error!(%error, "a reload could not be recorded yet");
                     }
                     tracing::info!("reloaded");
                 }
@@ -300,19 +262,19 @@ fn reload_on_hangup(
 }
 
 /// The signals that the gateway obeys, heard from the moment this is made.
-struct Signals {
-    stops: Stops,
+pub(crate) struct Signals {
+    pub(crate) stops: Stops,
     hangup: Signal,
 }
 
 /// SIGTERM and Ctrl-C.
-struct Stops {
+pub(crate) struct Stops {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn listen() -> anyhow::Result<Self> {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
         let heard = |kind| signal(kind).map_err(|e| fail(UNAVAILABLE, format!("signals: {e}")));
         Ok(Self {
             stops: Stops {
@@ -325,7 +287,7 @@ impl Signals {
 }
 
 impl Stops {
-    async fn first(mut self) {
+    pub(crate) async fn first(mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

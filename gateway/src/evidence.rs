@@ -6,7 +6,8 @@ use std::time::Instant;
 use countersign_ledger::{AppendError, Ledger, Sequenced};
 use countersign_record::{
     Action, Body, Commitment, Committer, Coverage, Decision, DecisionBody, Delivery, DetectorRun,
-    Effect, Passage, Record, RecordId, Salt, Side, Signal, Timeline, Unscanned, Usage, commit,
+    Effect, ExchangeId, Passage, Record, RecordId, Salt, Side, Signal, Timeline, Unscanned, Usage,
+    commit,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -15,6 +16,7 @@ use tracing::Instrument;
 use crate::clock::{new_record_id, now};
 use crate::exchange::Exchange;
 use crate::metrics::{DecisionLabels, GapLabels, Metrics};
+use crate::open::{OpenExchanges, Place};
 use crate::trace;
 
 /// Most passages of a record: it must stay below the ledger's bound for an entry.
@@ -77,6 +79,7 @@ pub struct Evidence {
     ledger: Ledger,
     salts: SaltKey,
     metrics: Arc<Metrics>,
+    open: Arc<OpenExchanges>,
 }
 
 /// The bytes and texts of one side, committed to under the salt of the record that will tell.
@@ -200,12 +203,23 @@ impl Evidence {
             ledger,
             salts,
             metrics,
+            open: Arc::default(),
         }
     }
 
     /// The ledger written to.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The exchanges that are open, and what the ledger is owed about others.
+    pub fn open(&self) -> &OpenExchanges {
+        &self.open
+    }
+
+    /// A place among the open exchanges, to be held until the last record of `exchange`.
+    pub(crate) fn enter(&self, exchange: ExchangeId) -> Arc<Place> {
+        self.open.enter(exchange, self.ledger.head().size)
     }
 
     /// The salt key.
@@ -245,6 +259,7 @@ impl Evidence {
         if let (Some(usage), Some(admission)) = (finding.usage, &exchange.admission) {
             admission.charge(usage.input_tokens.saturating_add(usage.output_tokens));
         }
+        let (side, action) = (finding.side, finding.action);
         let id = observed.record;
         let body = DecisionBody {
             exchange: exchange.id,
@@ -273,25 +288,39 @@ impl Evidence {
         };
         let append = self.append(id, Body::Decision(Box::new(body)));
         let told = append.instrument(trace::record()).await;
-        told.inspect_err(
-            |error| tracing::error!(exchange = %exchange.id, %error, "no record, no release"),
-        )
+        match &told {
+            Ok(_durable) => exchange.place.recorded(side, action),
+            Err(error) => {
+                exchange.place.refused();
+                tracing::error!(exchange = %exchange.id, %error, "no record, no release");
+            }
+        }
+        told
     }
 
-    /// Records anything else: genesis, changes, heartbeats, gaps. Durable when it returns.
+    /// Records anything else: genesis, changes, heartbeats, gaps. Durable when it returns. What the
+    /// ledger refuses is remembered, and a gap record tells of it later.
     ///
     /// # Errors
     /// [`EvidenceFault`] when the record is not known to be durable.
     pub async fn note(&self, body: Body) -> Result<Sequenced, EvidenceFault> {
-        if let Body::Gap(gap) = &body {
-            self.metrics
-                .gaps
-                .get_or_create(&GapLabels {
-                    cause: gap.cause.clone(),
-                })
-                .inc();
+        let noted = self.try_note(body).await;
+        noted.inspect_err(|_error| self.open.refused_a_note())
+    }
+
+    /// The same, where a refusal is known already.
+    pub(crate) async fn try_note(&self, body: Body) -> Result<Sequenced, EvidenceFault> {
+        let gap = match &body {
+            Body::Gap(gap) => Some(GapLabels {
+                cause: gap.cause.clone(),
+            }),
+            _ => None,
+        };
+        let sequenced = self.append(new_record_id(), body).await?;
+        if let Some(labels) = gap {
+            self.metrics.gaps.get_or_create(&labels).inc();
         }
-        self.append(new_record_id(), body).await
+        Ok(sequenced)
     }
 
     async fn append(&self, id: RecordId, body: Body) -> Result<Sequenced, EvidenceFault> {

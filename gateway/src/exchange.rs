@@ -31,6 +31,7 @@ use crate::intake::{self, Content};
 use crate::judge::{Circumstances, Disposition, Judge, Judgement};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::open::Place;
 use crate::permit::Permitted;
 use crate::quota::Admission;
 use crate::refusal::{self, Fault};
@@ -95,6 +96,8 @@ pub struct Exchange {
     pub trace: Trace,
     /// The caller's place among those served, and what its tokens are charged to.
     pub admission: Option<Arc<Admission>>,
+    /// Its place among the open exchanges.
+    pub(crate) place: Arc<Place>,
     pub(crate) began: Instant,
     pub(crate) upstream_began: Option<Instant>,
     pub(crate) upstream_took: Option<Duration>,
@@ -227,6 +230,7 @@ impl Gateway {
             vendor_request_id: None,
             input_effect: "not-evaluated",
             admission: None,
+            place: self.evidence.enter(id),
             began: Instant::now(),
             upstream_began: None,
             upstream_took: None,

@@ -11,6 +11,9 @@
 //! | [`tls`] | TLS of listeners and private upstreams, reloaded while serving |
 //! | [`hygiene`] | refuses heads with two meanings |
 //! | [`caller`], [`quota`] | who asks, and how much they may use |
+//! | [`open`] | which exchanges are open, and what the ledger is owed about others |
+//! | [`last_run`] | how the last run left the ledger |
+//! | [`clock_watch`] | whether the wall clock was set, or nothing ran |
 //! | [`shed`] | what was turned away unread, told to the ledger once a second |
 //! | [`intake`] | reads and decodes a body within limits |
 //! | [`judge`] | detectors, then policy: what is in it, and what follows |
@@ -31,6 +34,7 @@
 
 pub mod admin;
 pub mod caller;
+pub mod clock_watch;
 pub mod connection;
 pub mod evidence;
 pub mod exchange;
@@ -38,8 +42,10 @@ pub mod framing;
 pub mod hygiene;
 pub mod intake;
 pub mod judge;
+pub mod last_run;
 pub mod limits;
 pub mod metrics;
+pub mod open;
 pub mod permit;
 pub mod quota;
 pub mod refusal;

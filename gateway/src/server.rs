@@ -75,7 +75,11 @@ pub async fn serve(
     let (drained, told) = watch::channel(false);
     let telling = tokio::spawn({
         let gateway = Arc::clone(&gateway);
-        async move { gateway.shed.report(&gateway.evidence, told).await }
+        async move {
+            let evidence = &gateway.evidence;
+            let shed = gateway.shed.report(evidence, told.clone());
+            tokio::join!(shed, evidence.open().report(evidence, told));
+        }
     });
     let limits = gateway.limits.clone();
     let bounds = Bounds { limits, tls, shed };
@@ -85,7 +89,7 @@ pub async fn serve(
     gateway.tunnels.drain(drain_max).await;
     drained.send_replace(true);
     if let Err(error) = telling.await {
-        tracing::error!(%error, "what was turned away may not be recorded");
+        tracing::error!(%error, "what was turned away or is missing may not be recorded");
     }
 }
 

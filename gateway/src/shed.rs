@@ -94,6 +94,7 @@ impl Shed {
             from: Some(during.0.to_owned()),
             to: during.1.to_owned(),
             detail: cause.detail(count),
+            count: Some(count),
             exchanges: Vec::new(),
         };
         if let Err(error) = evidence.note(Body::Gap(gap)).await {

@@ -72,6 +72,8 @@ pub enum FaultKind {
     CleanMarker,
     /// `keys/ledger.vkey` is not the given key.
     Key,
+    /// A time stamp token does not hold. Found by who knows time stamping authorities.
+    Timestamp,
 }
 
 impl FaultKind {
@@ -94,6 +96,7 @@ impl FaultKind {
             Self::Wal => "wal",
             Self::CleanMarker => "clean_marker",
             Self::Key => "key",
+            Self::Timestamp => "timestamp",
         }
     }
 }

@@ -15,6 +15,7 @@ mod canonical;
 mod commit;
 mod decision;
 mod evaluation;
+mod event;
 mod ids;
 mod record;
 mod score;
@@ -23,9 +24,12 @@ pub use canonical::{CanonicalError, canonical_bytes};
 pub use commit::{Commitment, Committer, Salt, commit};
 pub use decision::{Action, Decision, Effect, Mode, PolicyRef, RuleMatch, RuleOutcome, Severity};
 pub use evaluation::{DetectorRef, DetectorRun, Evaluation, Signal, Span, Verdict};
+pub use event::{
+    Change, Clock, ClockEvent, Gap, Genesis, Heartbeat, InForce, Key, KeyEvent, Phase, Retention,
+};
 pub use ids::{ExchangeId, RecordId};
 pub use record::{
-    Body, Change, Coverage, DecisionBody, Delivery, Finish, Gap, Genesis, Heartbeat, ModelRef,
-    ParseError, Passage, Record, SCHEMA, Side, Timeline, Unscanned, Usage,
+    Body, Coverage, DecisionBody, Delivery, Finish, ModelRef, ParseError, Passage, Record, SCHEMA,
+    Side, Timeline, Unscanned, Usage,
 };
 pub use score::{Score, ScoreError};

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Action, CanonicalError, Commitment, Decision, DetectorRun, ExchangeId, Mode, PolicyRef,
-    RecordId, Signal, canonical_bytes,
+    Action, CanonicalError, Change, Clock, Commitment, Decision, DetectorRun, ExchangeId, Gap,
+    Genesis, Heartbeat, Key, Mode, PolicyRef, RecordId, Retention, Signal, canonical_bytes,
 };
 
 /// Schema id, inside the hashed bytes.
@@ -42,59 +42,12 @@ pub enum Body {
     Heartbeat(Heartbeat),
     /// Something may be missing, and why.
     Gap(Gap),
-}
-
-/// The first record of a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Genesis {
-    /// Name of the software.
-    pub software: String,
-    /// Its version.
-    pub software_version: String,
-}
-
-/// A policy, model or configuration put in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// `policy`, `model`, `config` or `software`.
-    pub subject: String,
-    /// Which one.
-    pub name: String,
-    /// Digest before; absent when first put in force by this process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// Digest after.
-    pub after: String,
-    /// Who or what did it, for example `operator:reload` or `start`.
-    pub actor: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// A sign of life with counters since the process started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heartbeat {
-    /// Exchanges accepted since start.
-    pub exchanges: u64,
-    /// Exchanges open now.
-    pub open: u64,
-}
-
-/// A period or event in which records may be missing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
-    /// Why, for example `unclean_stop` or `evidence_unavailable`.
-    pub cause: String,
-    /// From when (RFC 3339), when known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Until when (RFC 3339).
-    pub to: String,
-    /// What is known about it, in one content-free sentence.
-    pub detail: String,
-    /// Exchanges whose input side is recorded and whose outcome is unknown.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exchanges: Vec<ExchangeId>,
+    /// A key began to sign.
+    Key(Key),
+    /// The clock jumped, or time passed in which nothing ran.
+    Clock(Clock),
+    /// Entries need not be kept any more.
+    Retention(Retention),
 }
 
 /// A side of an exchange.

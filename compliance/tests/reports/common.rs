@@ -202,7 +202,10 @@ pub(crate) fn heartbeat(number: u128, second: i64, exchanges: u64) -> Record {
     record(
         number,
         second,
-        Body::Heartbeat(Heartbeat { exchanges, open: 0 }),
+        Body::Heartbeat(Heartbeat {
+            exchanges,
+            ..Heartbeat::default()
+        }),
     )
 }
 
@@ -212,6 +215,7 @@ pub(crate) fn mixed() -> Vec<Record> {
     let genesis = Genesis {
         software: "countersign".to_owned(),
         software_version: "0.1.0".to_owned(),
+        ..Genesis::default()
     };
     let mut records = vec![record(0, 0, Body::Genesis(genesis))];
     for number in 1..=24 {
@@ -260,6 +264,7 @@ pub(crate) fn mixed() -> Vec<Record> {
         from: Some(at(1_890).to_string()),
         to: at(1_900).to_string(),
         detail: "The process stopped without closing its exchanges.".to_owned(),
+        count: None,
         exchanges: vec![exchange(21)],
     };
     records.push(record(400, 1_900, Body::Gap(gap)));

@@ -255,7 +255,7 @@ fn gaps_about_the_period_are_listed_even_when_recorded_after_it() {
         from: Some(at(5).to_string()),
         to: at(8).to_string(),
         detail: "The disk was full.".to_owned(),
-        exchanges: Vec::new(),
+        ..Gap::default()
     };
     let home = Home::holding(&[record(1, 500, Body::Gap(gap))]);
     let within = |from, to| {

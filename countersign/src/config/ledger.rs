@@ -1,10 +1,11 @@
 //! The ledger, as the file names it.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{default_data, default_origin};
+use super::{default_data, default_heartbeat, default_origin};
 
 /// `ledger:`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub(crate) struct LedgerConfig {
     /// Data directory.
     #[serde(default = "default_data")]
     pub(crate) dir: PathBuf,
+    /// Seconds between heartbeats, which are records too.
+    #[serde(default = "default_heartbeat")]
+    pub(crate) heartbeat_s: NonZeroU32,
     /// Where look-ups by id are answered from; it can be rebuilt at any time.
     #[serde(default)]
     pub(crate) index: IndexConfig,
@@ -82,6 +86,7 @@ impl Default for LedgerConfig {
         Self {
             origin: default_origin(),
             dir: default_data(),
+            heartbeat_s: default_heartbeat(),
             index: IndexConfig::default(),
             guard: None,
             witnesses: None,

@@ -132,10 +132,10 @@ async fn serve_refuses_a_corrupt_ledger_instead_of_building_on_it() {
 }
 
 /// A small file system of its own; unmounted when dropped.
-struct SmallDisk(std::path::PathBuf);
+pub(crate) struct SmallDisk(pub(crate) std::path::PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
+    pub(crate) fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let options = format!("size={size}");
         let arguments = ["-t", "tmpfs", "-o", options.as_str(), "tmpfs"];

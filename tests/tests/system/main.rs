@@ -7,6 +7,7 @@ mod bad_setup;
 mod bombs;
 mod classify;
 mod clients;
+mod completeness;
 mod crash;
 mod credentials;
 mod demo;

@@ -169,6 +169,8 @@ fn what_was_in_force_is_found_through_the_heartbeat_and_overtaken_by_what_came_a
     bodies.push(beat(Phase::Serving, 6, told));
     bodies.push(change("a@9", "2"));
     bodies.push(change("b", "none"));
+    // Older software announced no version; its decisions tell it.
+    bodies.push(input(2));
     let (run, _) = read(bodies);
     let name = |name: &str| ("policy".to_owned(), name.to_owned());
     let software = ("software".to_owned(), "countersign".to_owned());

@@ -2,8 +2,19 @@
 //!
 //! sled holds only what the ledger can rebuild. A database that does not open is set aside as
 //! `<dir>.quarantine.<n>` and an empty one takes its place; the ledger then fills it again.
+//!
+//! sled keeps memory for each page of a database, and with a key per row a page holds nine rows: a
+//! busy gateway would grow as long as it runs. So rows wait in a tail of bounded size and go to the
+//! database packed and many at a time, in pages of more than a thousand, and after that the cache
+//! is swept. What a crash takes with the tail, the ledger applies again: the mark in the database
+//! tells from where.
+
+mod ballast;
+mod packed;
+mod spans;
 
 use std::{
+    cell::Cell,
     fs,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
@@ -12,15 +23,22 @@ use std::{
 use countersign_ledger::{Index, IndexError, IndexRow};
 use sled::{Batch, Config, Db, Mode};
 
-/// sled's own fsync runs in this rhythm, in milliseconds.
-const FLUSH_MS: u64 = 200;
-/// Cache in bytes; sled may take several times as much memory. Look-ups are rare (receipts), so a
-/// small cache keeps the memory of a busy gateway flat.
-const CACHE_BYTES: u64 = 1 << 20;
+use ballast::Ballast;
+use packed::{Packed, Print};
+use spans::Spans;
+
+/// Rows in memory, of 24 bytes each, from which on they are written out.
+const TAIL_ROWS: usize = 4096;
+/// Most rows in memory while they cannot be written out; then more are refused.
+const TAIL_ROWS_MAX: usize = 4 * TAIL_ROWS;
+/// Look-ups of a fragment after which the cache is swept, if no rows are written out before.
+const READS_MAX: u32 = 64;
+/// Cache in bytes, the least that sled takes; look-ups are rare.
+const CACHE_BYTES: u64 = 256;
 /// Most quarantined databases kept beside the live one.
 const MAX_QUARANTINES: u32 = 1000;
-/// Key of the applied mark. Row keys begin with 1.
-const APPLIED: &[u8] = &[0];
+/// Key of the mark: `u64_be entries covered || u64_be writes so far`. Fragment keys begin with 1.
+const MARK: &[u8] = b"\x02mark";
 
 /// Why no index could be opened, not even an empty one.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +53,31 @@ pub enum OpenError {
     },
     /// A fresh database could not be created.
     #[error("a fresh index cannot be created: {0}")]
-    Create(sled::Error),
+    Create(IndexError),
 }
 
 /// An index in one sled database.
 #[derive(Debug)]
 pub struct SledIndex {
     db: Db,
+    ballast: Ballast,
+    /// Fragments read since the cache was swept.
+    reads: Cell<u32>,
+    /// What the database says of itself.
+    written: Mark,
+    /// Rows that the database does not have yet.
+    tail: Vec<Packed>,
+    /// The spans of the tail.
+    spans: Spans,
+    /// Entries that the database and the tail cover.
+    applied: u64,
     quarantined: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    applied: u64,
+    writes: u64,
 }
 
 impl SledIndex {
@@ -51,22 +86,43 @@ impl SledIndex {
     /// # Errors
     /// [`OpenError`] when not even an empty index can be had.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        if let Ok(db) = open_db(dir)
-            && read_applied(&db).is_ok()
-        {
-            return Ok(Self {
-                db,
-                quarantined: None,
-            });
+        if let Ok(index) = Self::try_open(dir) {
+            return Ok(index);
         }
         let aside = quarantine(dir).map_err(|source| OpenError::Quarantine {
             path: dir.to_owned(),
             source,
         })?;
-        let db = open_db(dir).map_err(OpenError::Create)?;
+        let mut index = Self::try_open(dir).map_err(OpenError::Create)?;
+        index.quarantined = Some(aside);
+        Ok(index)
+    }
+
+    fn try_open(dir: &Path) -> Result<Self, IndexError> {
+        // What is written out is flushed by hand; there is no thread to do it.
+        let config = Config::new()
+            .path(dir)
+            .mode(Mode::HighThroughput)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None);
+        let open = || {
+            let db = config.open().map_err(failed)?;
+            let ballast = Ballast::load(&db).map_err(failed)?;
+            let written = read_mark(&db)?;
+            Ok((db, ballast, written))
+        };
+        // sled is known to panic on some damaged files; to the ledger that is one more broken index.
+        let (db, ballast, written) = std::panic::catch_unwind(AssertUnwindSafe(open))
+            .unwrap_or_else(|_| Err(IndexError("the database panicked".to_owned())))?;
         Ok(Self {
             db,
-            quarantined: Some(aside),
+            ballast,
+            reads: Cell::new(0),
+            written,
+            tail: Vec::with_capacity(TAIL_ROWS),
+            spans: Spans::default(),
+            applied: written.applied,
+            quarantined: None,
         })
     }
 
@@ -74,17 +130,76 @@ impl SledIndex {
     pub fn quarantined(&self) -> Option<&Path> {
         self.quarantined.as_deref()
     }
+
+    /// Moves the tail and the mark into the database.
+    fn write_out(&mut self) -> Result<(), IndexError> {
+        let mark = Mark {
+            applied: self.applied,
+            writes: self.written.writes + 1,
+        };
+        let mut batch = Batch::default();
+        self.tail.sort_unstable();
+        for (key, rows) in packed::fragments(&self.tail, mark.writes) {
+            batch.insert(key, rows);
+        }
+        batch.insert(spans::key(mark.writes), self.spans.to_bytes());
+        batch.insert(MARK, mark.to_bytes().as_slice());
+        self.db.apply_batch(batch).map_err(failed)?;
+        self.db.flush().map_err(failed)?;
+        self.written = mark;
+        self.tail.clear();
+        self.tail.shrink_to(TAIL_ROWS);
+        self.spans = Spans::default();
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), IndexError> {
+        self.reads.set(0);
+        self.ballast.sweep().map_err(failed)
+    }
+
+    /// Writes the tail out if it is long enough.
+    fn settle(&mut self) -> Result<(), IndexError> {
+        if self.tail.len() >= TAIL_ROWS {
+            self.write_out()?;
+            self.sweep()?;
+        }
+        Ok(())
+    }
+
+    /// The entries that a write names under a fingerprint.
+    fn entries(&self, write: u64, print: Print) -> Result<Vec<u64>, IndexError> {
+        let keys = Print::LEAST.key(write)..=print.key(write);
+        let Some(last) = self.db.range(keys).next_back() else {
+            return Ok(Vec::new());
+        };
+        let (_, fragment) = last.map_err(failed)?;
+        self.reads.set(self.reads.get() + 1);
+        packed::entries(&fragment, print).ok_or_else(malformed)
+    }
 }
 
-fn open_db(dir: &Path) -> sled::Result<Db> {
-    let config = Config::new()
-        .path(dir)
-        .mode(Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(Some(FLUSH_MS));
-    // sled is known to panic on some damaged files; to the ledger that is one more broken index.
-    std::panic::catch_unwind(AssertUnwindSafe(|| config.open()))
-        .unwrap_or_else(|_| Err(sled::Error::Unsupported("the database panicked".to_owned())))
+impl Drop for SledIndex {
+    fn drop(&mut self) {
+        if self.applied != self.written.applied || !self.tail.is_empty() {
+            // Without this the next start applies again what the tail held.
+            let _ = self.write_out();
+        }
+    }
+}
+
+impl Mark {
+    fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.applied) << 64 | u128::from(self.writes)).to_be_bytes()
+    }
+
+    fn from_bytes(bytes: [u8; 16]) -> Self {
+        let both = u128::from_be_bytes(bytes);
+        Self {
+            applied: (both >> 64) as u64,
+            writes: both as u64,
+        }
+    }
 }
 
 fn quarantine(dir: &Path) -> std::io::Result<PathBuf> {
@@ -103,64 +218,77 @@ fn quarantine(dir: &Path) -> std::io::Result<PathBuf> {
     ))
 }
 
-fn read_applied(db: &Db) -> Result<u64, IndexError> {
-    match db.get(APPLIED).map_err(|error| failed(&error))? {
-        None => Ok(0),
+/// The mark of a database that has one or is empty.
+fn read_mark(db: &Db) -> Result<Mark, IndexError> {
+    match db.get(MARK).map_err(failed)? {
+        None if db.is_empty() => Ok(Mark::default()),
+        None => Err(IndexError("the mark is missing".to_owned())),
         Some(bytes) => bytes
             .as_ref()
             .try_into()
-            .map(u64::from_be_bytes)
-            .map_err(|_| IndexError("the applied mark is malformed".to_owned())),
+            .map(Mark::from_bytes)
+            .map_err(|_| malformed()),
     }
 }
 
-fn failed(error: &sled::Error) -> IndexError {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what errors are mapped with"
+)]
+fn failed(error: sled::Error) -> IndexError {
     IndexError(error.to_string())
 }
 
-/// `1 || u32_be length of member || member || u32_be length of value || value`: lengths keep
-/// neighbours apart whatever bytes they hold.
-fn prefix(member: &str, value: &str) -> Vec<u8> {
-    let mut key = vec![1];
-    for part in [member, value] {
-        key.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-        key.extend_from_slice(part.as_bytes());
-    }
-    key
+fn malformed() -> IndexError {
+    IndexError("the database is malformed".to_owned())
 }
 
 impl Index for SledIndex {
     fn applied(&self) -> Result<u64, IndexError> {
-        read_applied(&self.db)
+        Ok(self.applied)
     }
 
     fn apply(&mut self, rows: &[IndexRow], applied: u64) -> Result<(), IndexError> {
-        let mut batch = Batch::default();
-        for row in rows {
-            let mut key = prefix(&row.member, &row.value);
-            key.extend_from_slice(&row.index.to_be_bytes());
-            batch.insert(key, &[]);
+        if let Err(error) = self.settle()
+            && self.tail.len() + rows.len() > TAIL_ROWS_MAX
+        {
+            return Err(error);
         }
-        batch.insert(APPLIED, &applied.to_be_bytes());
-        self.db.apply_batch(batch).map_err(|error| failed(&error))
+        for row in rows {
+            self.tail.push(row.into());
+            self.spans.widen(row);
+        }
+        self.applied = applied;
+        Ok(())
     }
 
     fn find(&self, member: &str, value: &str) -> Result<Vec<u64>, IndexError> {
-        let prefix = prefix(member, value);
-        let mut found = Vec::new();
-        for key in self.db.scan_prefix(&prefix).keys() {
-            let key = key.map_err(|error| failed(&error))?;
-            if let Some(index) = key
-                .get(prefix.len()..)
-                .and_then(|rest| rest.try_into().ok())
-            {
-                found.push(u64::from_be_bytes(index));
+        let print = Print::of(member, value);
+        let mut found: Vec<u64> = packed::matches(&self.tail, print).collect();
+        for item in self.db.scan_prefix(spans::PREFIX) {
+            let (key, bytes) = item.map_err(failed)?;
+            let held = spans::hold(&bytes, member, value).ok_or_else(malformed)?;
+            if held {
+                let write = spans::write(&key).ok_or_else(malformed)?;
+                found.extend(self.entries(write, print)?);
             }
         }
+        if self.reads.get() >= READS_MAX {
+            self.sweep()?;
+        }
+        found.sort_unstable();
+        found.dedup();
         Ok(found)
     }
 
     fn clear(&mut self) -> Result<(), IndexError> {
-        self.db.clear().map_err(|error| failed(&error))
+        // The mark first: rows without one are set aside when a crash leaves some.
+        self.db.remove(MARK).map_err(failed)?;
+        self.db.clear().map_err(failed)?;
+        self.tail.clear();
+        self.spans = Spans::default();
+        self.applied = 0;
+        self.written = Mark::default();
+        Ok(())
     }
 }

@@ -3,13 +3,19 @@
 //! sled holds only what the ledger can rebuild. A database that does not open is set aside as
 //! `<dir>.quarantine.<n>` and an empty one takes its place; the ledger then fills it again.
 //!
-//! sled takes some damage for the torn end of its log and opens with rows missing. So the number
-//! and digest of all rows are written with each batch, and each opening reads every row.
+//! sled keeps memory for each page of a database, and with a key per row a page holds nine rows: a
+//! busy gateway would grow as long as it runs. So rows wait in a tail of bounded size and go to the
+//! database packed and many at a time, in pages of more than a thousand, and after that the cache
+//! is swept. What a crash takes with the tail, the ledger applies again: the mark in the database
+//! tells from where.
 
+mod ballast;
+mod packed;
+mod spans;
 mod sums;
 
 use std::{
-    collections::BTreeSet,
+    cell::Cell,
     fs::{File, TryLockError},
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
@@ -18,18 +24,24 @@ use std::{
 
 use countersign_ledger::{Index, IndexError, IndexRow, IndexStore, aside::set_aside};
 use sled::{Batch, Config, Db, Mode};
-use sums::Sums;
 
-/// sled's own fsync runs in this rhythm, in milliseconds.
-const FLUSH_MS: u64 = 200;
-/// Cache in bytes; sled may take several times as much memory. Look-ups are rare (receipts), so a
-/// small cache keeps the memory of a busy gateway flat.
-const CACHE_BYTES: u64 = 1 << 20;
+use ballast::Ballast;
+use packed::{Packed, Print};
+use spans::Spans;
+
+/// Rows in memory, of 24 bytes each, from which on they are written out.
+const TAIL_ROWS: usize = 4096;
+/// Most rows in memory while they cannot be written out; then more are refused.
+const TAIL_ROWS_MAX: usize = 4 * TAIL_ROWS;
+/// Look-ups of a fragment after which the cache is swept, if no rows are written out before.
+const READS_MAX: u32 = 64;
+/// Cache in bytes, the least that sled takes; look-ups are rare.
+const CACHE_BYTES: u64 = 256;
 /// Longest wait for whoever has the database open, and the time between two looks.
 const FREE_WAIT: Duration = Duration::from_secs(5);
 const FREE_POLL: Duration = Duration::from_millis(5);
-/// Key of the sums. Row keys begin with 1.
-const SUMS: &[u8] = &[0];
+/// Key of the mark: `u64_be entries covered || u64_be writes so far`. Fragment keys begin with 1.
+const MARK: &[u8] = b"\x02mark";
 
 /// Why no index could be opened, not even an empty one.
 #[derive(Debug, thiserror::Error)]
@@ -54,24 +66,35 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct SledIndex {
     db: Db,
-    sums: Sums,
+    ballast: Ballast,
+    /// Fragments read since the cache was swept.
+    reads: Cell<u32>,
+    /// What the database says of itself.
+    written: Mark,
+    /// Rows that the database does not have yet.
+    tail: Vec<Packed>,
+    /// The spans of the tail.
+    spans: Spans,
+    /// Entries that the database and the tail cover.
+    applied: u64,
     quarantined: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    applied: u64,
+    writes: u64,
+}
+
 impl SledIndex {
-    /// Opens the index in `dir`, or sets a broken one aside and starts an empty one. Reads every
-    /// row.
+    /// Opens the index in `dir`, or sets a broken one aside and starts an empty one.
     ///
     /// # Errors
     /// [`OpenError`] when not even an empty index can be had.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         wait_until_free(dir)?;
-        match open_db(dir) {
-            Ok((db, sums)) => Ok(Self {
-                db,
-                sums,
-                quarantined: None,
-            }),
+        match Self::try_open(dir) {
+            Ok(index) => Ok(index),
             Err(_) => Self::open_anew(dir),
         }
     }
@@ -87,11 +110,40 @@ impl SledIndex {
             path: dir.to_owned(),
             source,
         })?;
-        let (db, sums) = open_db(dir).map_err(OpenError::Create)?;
+        let mut index = Self::try_open(dir).map_err(OpenError::Create)?;
+        index.quarantined = Some(aside);
+        Ok(index)
+    }
+
+    fn try_open(dir: &Path) -> Result<Self, IndexError> {
+        // What is written out is flushed by hand; there is no thread to do it.
+        let config = Config::new()
+            .path(dir)
+            .mode(Mode::HighThroughput)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None);
+        let open = || {
+            let db = config.open().map_err(failed)?;
+            let ballast = Ballast::load(&db).map_err(failed)?;
+            let written = read_mark(&db)?;
+            if !sums::hold(&db, written.writes).map_err(failed)? {
+                return Err(IndexError("rows are missing or changed".to_owned()));
+            }
+            ballast.sweep().map_err(failed)?;
+            Ok((db, ballast, written))
+        };
+        // sled is known to panic on some damaged files; to the ledger that is one more broken index.
+        let (db, ballast, written) = std::panic::catch_unwind(AssertUnwindSafe(open))
+            .unwrap_or_else(|_| Err(IndexError("the database panicked".to_owned())))?;
         Ok(Self {
             db,
-            sums,
-            quarantined: Some(aside),
+            ballast,
+            reads: Cell::new(0),
+            written,
+            tail: Vec::with_capacity(TAIL_ROWS),
+            spans: Spans::default(),
+            applied: written.applied,
+            quarantined: None,
         })
     }
 
@@ -99,10 +151,85 @@ impl SledIndex {
     pub fn quarantined(&self) -> Option<&Path> {
         self.quarantined.as_deref()
     }
+
+    /// Moves the tail and the mark into the database.
+    fn write_out(&mut self) -> Result<(), IndexError> {
+        let mark = Mark {
+            applied: self.applied,
+            writes: self.written.writes + 1,
+        };
+        let mut batch = Batch::default();
+        self.tail.sort_unstable();
+        let fragments = packed::fragments(&self.tail, mark.writes);
+        let spans = self.spans.to_bytes();
+        let parts = fragments.iter().map(|(k, v)| (k.as_slice(), v.as_slice()));
+        let sum = sums::of(parts, &spans);
+        batch.insert(sums::key(mark.writes), sum.as_slice());
+        batch.insert(spans::key(mark.writes), spans);
+        for (key, rows) in fragments {
+            batch.insert(key, rows);
+        }
+        batch.insert(MARK, mark.to_bytes().as_slice());
+        self.db.apply_batch(batch).map_err(failed)?;
+        self.db.flush().map_err(failed)?;
+        self.written = mark;
+        self.tail.clear();
+        self.tail.shrink_to(TAIL_ROWS);
+        self.spans = Spans::default();
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), IndexError> {
+        self.reads.set(0);
+        self.ballast.sweep().map_err(failed)
+    }
+
+    /// Writes the tail out if it is long enough.
+    fn settle(&mut self) -> Result<(), IndexError> {
+        if self.tail.len() >= TAIL_ROWS {
+            self.write_out()?;
+            self.sweep()?;
+        }
+        Ok(())
+    }
+
+    /// The entries that a write names under a fingerprint.
+    fn entries(&self, write: u64, print: Print) -> Result<Vec<u64>, IndexError> {
+        let keys = Print::LEAST.key(write)..=print.key(write);
+        let Some(last) = self.db.range(keys).next_back() else {
+            return Ok(Vec::new());
+        };
+        let (_, fragment) = last.map_err(failed)?;
+        self.reads.set(self.reads.get() + 1);
+        packed::entries(&fragment, print).ok_or_else(malformed)
+    }
 }
 
-/// sled's threads hold a database's lock for a moment after it was dropped; a database that is in
-/// use is not a broken one.
+impl Drop for SledIndex {
+    fn drop(&mut self) {
+        if self.applied != self.written.applied || !self.tail.is_empty() {
+            // Without this the next start applies again what the tail held.
+            let _ = self.write_out();
+        }
+    }
+}
+
+impl Mark {
+    fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.applied) << 64 | u128::from(self.writes)).to_be_bytes()
+    }
+
+    fn from_bytes(bytes: [u8; 16]) -> Self {
+        let both = u128::from_be_bytes(bytes);
+        Self {
+            applied: (both >> 64) as u64,
+            writes: both as u64,
+        }
+    }
+}
+
+/// sled holds a database's lock for a moment after it was dropped; a database that is in use is
+/// not a broken one.
 fn wait_until_free(dir: &Path) -> Result<(), OpenError> {
     // A file that cannot be opened is for sled to complain about.
     let Ok(file) = File::open(dir.join("db")) else {
@@ -118,58 +245,29 @@ fn wait_until_free(dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn open_db(dir: &Path) -> Result<(Db, Sums), IndexError> {
-    let config = Config::new()
-        .path(dir)
-        .mode(Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(Some(FLUSH_MS));
-    guarded(|| {
-        let db = config.open().map_err(|error| failed(&error))?;
-        let sums = check(&db)?;
-        Ok((db, sums))
-    })
-}
-
-/// sled is known to panic on some damaged files; to the ledger that is one more broken index.
-fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
-    std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(IndexError("the database panicked".to_owned())))
-}
-
-/// Reads every row and compares them with the sums that were written with the last of them.
-fn check(db: &Db) -> Result<Sums, IndexError> {
-    let mut rows = Sums::default();
-    let mut kept = Sums::default();
-    for row in db.iter() {
-        let (key, value) = row.map_err(|error| failed(&error))?;
-        if key == SUMS {
-            kept = Sums::from_bytes(&value)
-                .ok_or_else(|| IndexError("the sums are malformed".to_owned()))?;
-        } else {
-            rows.add(&key);
-        }
-    }
-    if (rows.rows, rows.digest) == (kept.rows, kept.digest) {
-        Ok(kept)
-    } else {
-        Err(IndexError("rows are missing or strange".to_owned()))
+/// The mark of a database that has one or is empty.
+fn read_mark(db: &Db) -> Result<Mark, IndexError> {
+    match db.get(MARK).map_err(failed)? {
+        None if db.is_empty() => Ok(Mark::default()),
+        None => Err(IndexError("the mark is missing".to_owned())),
+        Some(bytes) => bytes
+            .as_ref()
+            .try_into()
+            .map(Mark::from_bytes)
+            .map_err(|_| malformed()),
     }
 }
 
-fn failed(error: &sled::Error) -> IndexError {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what errors are mapped with"
+)]
+fn failed(error: sled::Error) -> IndexError {
     IndexError(error.to_string())
 }
 
-/// `1 || u32_be length of member || member || u32_be length of value || value`: lengths keep
-/// neighbours apart whatever bytes they hold.
-fn prefix(member: &str, value: &str) -> Vec<u8> {
-    let mut key = vec![1];
-    for part in [member, value] {
-        key.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-        key.extend_from_slice(part.as_bytes());
-    }
-    key
+fn malformed() -> IndexError {
+    IndexError("the database is malformed".to_owned())
 }
 
 /// Keeps the ledger's index in a sled database at a path.
@@ -194,56 +292,50 @@ impl IndexStore for SledStore {
 
 impl Index for SledIndex {
     fn applied(&self) -> Result<u64, IndexError> {
-        Ok(self.sums.applied)
+        Ok(self.applied)
     }
 
     fn apply(&mut self, rows: &[IndexRow], applied: u64) -> Result<(), IndexError> {
-        guarded(|| {
-            let mut sums = self.sums;
-            sums.applied = applied;
-            let mut batch = Batch::default();
-            let mut keys = BTreeSet::new();
-            for row in rows {
-                let mut key = prefix(&row.member, &row.value);
-                key.extend_from_slice(&row.index.to_be_bytes());
-                // Rows above all others are new; only the rest costs a look.
-                let seen = row.index <= self.sums.highest
-                    && self.db.contains_key(&key).map_err(|e| failed(&e))?;
-                sums.highest = sums.highest.max(row.index);
-                if !seen && keys.insert(key.clone()) {
-                    sums.add(&key);
-                    batch.insert(key, &[]);
-                }
-            }
-            batch.insert(SUMS, &sums.to_bytes()[..]);
-            self.db.apply_batch(batch).map_err(|e| failed(&e))?;
-            self.sums = sums;
-            Ok(())
-        })
+        if let Err(error) = self.settle()
+            && self.tail.len() + rows.len() > TAIL_ROWS_MAX
+        {
+            return Err(error);
+        }
+        for row in rows {
+            self.tail.push(row.into());
+            self.spans.widen(row);
+        }
+        self.applied = applied;
+        Ok(())
     }
 
     fn find(&self, member: &str, value: &str) -> Result<Vec<u64>, IndexError> {
-        guarded(|| {
-            let prefix = prefix(member, value);
-            let mut found = Vec::new();
-            for key in self.db.scan_prefix(&prefix).keys() {
-                let key = key.map_err(|error| failed(&error))?;
-                if let Some(index) = key
-                    .get(prefix.len()..)
-                    .and_then(|rest| rest.try_into().ok())
-                {
-                    found.push(u64::from_be_bytes(index));
-                }
+        let print = Print::of(member, value);
+        let mut found: Vec<u64> = packed::matches(&self.tail, print).collect();
+        for item in self.db.scan_prefix(spans::PREFIX) {
+            let (key, bytes) = item.map_err(failed)?;
+            let held = spans::hold(&bytes, member, value).ok_or_else(malformed)?;
+            if held {
+                let write = spans::write(&key).ok_or_else(malformed)?;
+                found.extend(self.entries(write, print)?);
             }
-            Ok(found)
-        })
+        }
+        if self.reads.get() >= READS_MAX {
+            self.sweep()?;
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     fn clear(&mut self) -> Result<(), IndexError> {
-        guarded(|| {
-            self.db.clear().map_err(|error| failed(&error))?;
-            self.sums = Sums::default();
-            Ok(())
-        })
+        // The mark first: rows without one are set aside when a crash leaves some.
+        self.db.remove(MARK).map_err(failed)?;
+        self.db.clear().map_err(failed)?;
+        self.tail.clear();
+        self.spans = Spans::default();
+        self.applied = 0;
+        self.written = Mark::default();
+        Ok(())
     }
 }

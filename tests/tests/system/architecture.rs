@@ -14,6 +14,7 @@ const LINES_MAX: usize = 500;
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-record", &[]),
     ("countersign-ledger", &[]),
+    ("countersign-ledger-cose", &["ledger"]),
     ("countersign-ledger-redb", &["ledger"]),
     ("countersign-ledger-sled", &["ledger"]),
     ("countersign-wire", &["record"]),

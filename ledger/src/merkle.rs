@@ -157,13 +157,19 @@ pub fn consistency_proof<N: Nodes>(
 
 /// Whether `path` proves `leaf` at `index` under `root` (RFC 9162 section 2.1.3.2).
 pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
+    inclusion_root(leaf, index, size, path).as_ref() == Some(root)
+}
+
+/// The root to which `path` leads from `leaf` at `index`; `None` when no tree of `size` leaves has
+/// such a path. A root proves nothing until it is known to be that of such a tree.
+pub fn inclusion_root(leaf: &Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
     if index >= size {
-        return false;
+        return None;
     }
     let (mut node, mut last, mut hash) = (index, size - 1, *leaf);
     for sibling in path {
         if last == 0 {
-            return false;
+            return None;
         }
         if node & 1 == 1 || node == last {
             hash = node_hash(sibling, &hash);
@@ -177,7 +183,7 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], root:
         node >>= 1;
         last >>= 1;
     }
-    last == 0 && hash == *root
+    (last == 0).then_some(hash)
 }
 
 /// Whether `path` proves that the tree (`old`, `old_root`) is a prefix of (`new`, `new_root`)
@@ -189,14 +195,21 @@ pub fn verify_consistency(
     old_root: &Hash,
     new_root: &Hash,
 ) -> bool {
-    if old > new {
-        return false;
+    if old == 0 {
+        let unchanged = new > 0 || *new_root == empty_root();
+        return path.is_empty() && *old_root == empty_root() && unchanged;
+    }
+    consistency_root(old, new, path, old_root).as_ref() == Some(new_root)
+}
+
+/// The root of the tree of `new` leaves to which `path` leads from the tree (`old`, `old_root`);
+/// `None` when it leads nowhere, or from nothing (`old` is zero).
+pub fn consistency_root(old: u64, new: u64, path: &[Hash], old_root: &Hash) -> Option<Hash> {
+    if old == 0 || old > new {
+        return None;
     }
     if old == new {
-        return path.is_empty() && old_root == new_root;
-    }
-    if old == 0 {
-        return path.is_empty() && *old_root == empty_root();
+        return path.is_empty().then_some(*old_root);
     }
     let (mut node, mut last) = (old - 1, new - 1);
     while node & 1 == 1 {
@@ -205,15 +218,14 @@ pub fn verify_consistency(
     }
     let mut rest = path.iter();
     let first = if old.is_power_of_two() {
-        Some(old_root)
+        old_root
     } else {
-        rest.next()
+        rest.next()?
     };
-    let Some(first) = first else { return false };
     let (mut before, mut after) = (*first, *first);
     for sibling in rest {
         if last == 0 {
-            return false;
+            return None;
         }
         if node & 1 == 1 || node == last {
             before = node_hash(sibling, &before);
@@ -228,7 +240,7 @@ pub fn verify_consistency(
         node >>= 1;
         last >>= 1;
     }
-    last == 0 && before == *old_root && after == *new_root
+    (last == 0 && before == *old_root).then_some(after)
 }
 
 #[cfg(test)]

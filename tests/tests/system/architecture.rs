@@ -16,6 +16,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-ledger", &[]),
     ("countersign-ledger-pkcs11", &["ledger"]),
     ("countersign-ledger-remote", &["ledger"]),
+    ("countersign-ledger-cose", &["ledger"]),
     ("countersign-ledger-redb", &["ledger"]),
     ("countersign-ledger-sled", &["ledger"]),
     ("countersign-ledger-timestamp", &["ledger"]),

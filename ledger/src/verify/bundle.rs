@@ -1,14 +1,17 @@
-//! What the entries of one bundle say about themselves: form, attestation, signature. Pure, and so
+//! What the entries of bundles say about themselves: form, attestation, signature. Pure, and so
 //! done on every core; how bundles follow each other is looked at elsewhere, in order.
 
 use ed25519_dalek::{Signature, VerifyingKey, verify_batch};
 
 use crate::{
     entry::{self, EntryError, Event},
-    keys::KeyRing,
+    keys::{KeyRing, VerifierKey},
     merkle::{Hash, leaf_hash},
     verify::FaultKind,
 };
+
+/// Most signatures of a batch that failed which are then verified one by one.
+const SINGLY: usize = 16;
 
 /// One step of a chain: where an entry says it stands, and what the next one must say.
 #[derive(Debug, Clone)]
@@ -33,45 +36,74 @@ pub(crate) struct Checked {
     pub(crate) faults: Vec<(usize, FaultKind, String)>,
 }
 
-/// Checks `entries`, the first of which has the index `first`, each against the key in force there.
-pub(crate) fn check(entries: &[&[u8]], first: u64, ring: &KeyRing) -> Checked {
-    let mut checked = Checked::default();
+/// Entries that follow each other, and the index of the first.
+#[derive(Debug)]
+pub(crate) struct Span<'a> {
+    pub(crate) first: u64,
+    pub(crate) entries: Vec<&'a [u8]>,
+}
+
+/// Checks every entry against the key in force at its index, all signatures together. One answer
+/// for each span.
+pub(crate) fn check(spans: &[Span<'_>], ring: &KeyRing) -> Vec<Checked> {
     let mut batch = Batch::default();
-    for (slot, bytes) in entries.iter().enumerate() {
-        checked.leaves.push(leaf_hash(bytes));
-        let reading = match entry::parse(bytes) {
-            Ok(reading) => reading,
-            Err(error) => {
-                checked.faults.push((slot, kind(&error), error.to_string()));
-                checked.steps.push(None);
-                continue;
+    let mut answers = Vec::with_capacity(spans.len());
+    for (number, span) in spans.iter().enumerate() {
+        let mut checked = Checked::default();
+        for (slot, bytes) in span.entries.iter().enumerate() {
+            checked.leaves.push(leaf_hash(bytes));
+            let key = ring.entry_key(span.first + slot as u64);
+            if let Err(error) = take_apart(bytes, key, (number, slot), &mut batch, &mut checked) {
+                checked.fault(slot, &error);
             }
-        };
-        let key = ring.entry_key(first + slot as u64);
-        match reading.attested(key) {
-            Ok((message, signature)) => {
-                batch.add(slot, message, signature, *key.public_key());
-            }
-            Err(error) => checked.faults.push((slot, kind(&error), error.to_string())),
         }
-        checked.steps.push(Some(Step {
-            hash: reading.hash(),
-            chain_uid: reading.link.chain_uid,
-            seq: reading.link.seq,
-            prev: reading.link.prev,
-        }));
-        checked
-            .events
-            .extend(reading.event.map(|event| (slot, event)));
+        answers.push(checked);
     }
-    for slot in batch.failures() {
-        let error = EntryError::Signature;
-        checked.faults.push((slot, kind(&error), error.to_string()));
+    for (number, slot) in batch.failures() {
+        if let Some(checked) = answers.get_mut(number) {
+            checked.fault(slot, &EntryError::Signature);
+        }
     }
-    checked.faults.sort_by_key(|(slot, ..)| *slot);
-    let bad = |slot: usize| checked.faults.iter().any(|(other, ..)| *other == slot);
-    checked.events.retain(|(slot, _)| !bad(*slot));
-    checked
+    for checked in &mut answers {
+        checked.faults.sort_by_key(|(slot, ..)| *slot);
+        let bad = |slot: usize| checked.faults.iter().any(|(other, ..)| *other == slot);
+        checked.events.retain(|(slot, _)| !bad(*slot));
+    }
+    answers
+}
+
+/// Reads an entry and puts its signature into the batch.
+fn take_apart(
+    bytes: &[u8],
+    key: &VerifierKey,
+    place: (usize, usize),
+    batch: &mut Batch,
+    checked: &mut Checked,
+) -> Result<(), EntryError> {
+    let reading = match entry::parse(bytes) {
+        Ok(reading) => reading,
+        Err(error) => {
+            checked.steps.push(None);
+            return Err(error);
+        }
+    };
+    checked.steps.push(Some(Step {
+        hash: reading.hash(),
+        chain_uid: reading.link.chain_uid.clone(),
+        seq: reading.link.seq,
+        prev: reading.link.prev,
+    }));
+    let event = reading.event.clone();
+    checked.events.extend(event.map(|event| (place.1, event)));
+    let (message, signature) = reading.attested(key)?;
+    batch.add(place, message, signature, *key.public_key());
+    Ok(())
+}
+
+impl Checked {
+    fn fault(&mut self, slot: usize, error: &EntryError) {
+        self.faults.push((slot, kind(error), error.to_string()));
+    }
 }
 
 fn kind(error: &EntryError) -> FaultKind {
@@ -82,41 +114,63 @@ fn kind(error: &EntryError) -> FaultKind {
     }
 }
 
-/// Signatures that are verified together: several times as fast as one by one.
+/// Signatures that are verified together: twice as fast as one by one.
 #[derive(Debug, Default)]
 struct Batch {
-    slots: Vec<usize>,
+    /// The number of the span and the slot of each.
+    places: Vec<(usize, usize)>,
     messages: Vec<Vec<u8>>,
     signatures: Vec<Signature>,
     keys: Vec<VerifyingKey>,
 }
 
 impl Batch {
-    fn add(&mut self, slot: usize, message: Vec<u8>, signature: Signature, key: VerifyingKey) {
-        self.slots.push(slot);
+    fn add(
+        &mut self,
+        place: (usize, usize),
+        message: Vec<u8>,
+        signature: Signature,
+        key: VerifyingKey,
+    ) {
+        self.places.push(place);
         self.messages.push(message);
         self.signatures.push(signature);
         self.keys.push(key);
     }
 
-    /// The slots whose signature does not verify.
+    /// The places whose signature does not verify.
     ///
-    /// A batch also passes with a signature whose `R` or key has a component of small order, which
-    /// strict verification refuses. Only who holds the private key can make one, or who chose a key
-    /// of small order; such keys are therefore never verified in a batch.
-    fn failures(&self) -> Vec<usize> {
+    /// A batch may also pass with a signature whose `R` has a component of small order, which strict
+    /// verification refuses. Only who holds the private key can make one, or who chose a key of
+    /// small order; such keys are therefore never verified in a batch.
+    fn failures(&self) -> Vec<(usize, usize)> {
         let messages: Vec<&[u8]> = self.messages.iter().map(Vec::as_slice).collect();
-        let weak = self.keys.iter().any(VerifyingKey::is_weak);
-        if !weak && verify_batch(&messages, &self.signatures, &self.keys).is_ok() {
-            return Vec::new();
+        let mut bad = Vec::new();
+        let mut parts = Vec::new();
+        parts.push(0..messages.len());
+        while let Some(part) = parts.pop() {
+            let (messages, signatures) = (&messages[part.clone()], &self.signatures[part.clone()]);
+            let keys = &self.keys[part.clone()];
+            if !keys.iter().any(VerifyingKey::is_weak)
+                && verify_batch(messages, signatures, keys).is_ok()
+            {
+                continue;
+            }
+            if part.len() > SINGLY {
+                let middle = part.start + part.len() / 2;
+                parts.extend([middle..part.end, part.start..middle]);
+                continue;
+            }
+            let each = messages.iter().zip(signatures).zip(keys);
+            let strict = each.zip(&self.places[part]);
+            bad.extend(
+                strict
+                    .filter(|(((message, signature), key), _)| {
+                        key.verify_strict(message, signature).is_err()
+                    })
+                    .map(|(_, place)| *place),
+            );
         }
-        let each = messages.iter().zip(&self.signatures).zip(&self.keys);
-        let strict = self.slots.iter().zip(each);
-        strict
-            .filter(|(_, ((message, signature), key))| {
-                key.verify_strict(message, signature).is_err()
-            })
-            .map(|(slot, _)| *slot)
-            .collect()
+        bad
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     tree::{frame_entry, split_bundle},
     verify::{
         Fault, FaultKind, Unreadable,
-        bundle::{Checked, check},
+        bundle::{Checked, Span, check},
         chains::Chains,
         frontier::{Frontier, Row},
         pipeline::{Bundle, Content},
@@ -177,7 +177,11 @@ impl<'a> Pass<'a> {
     pub(crate) fn take_pending(&mut self, entries: &[(String, &[u8])]) -> Result<(), Unreadable> {
         let first = self.frontier.size();
         let bytes: Vec<&[u8]> = entries.iter().map(|(_, bytes)| *bytes).collect();
-        let checked = check(&bytes, first, self.ring);
+        let span = Span {
+            first,
+            entries: bytes.clone(),
+        };
+        let checked = check(&[span], self.ring).pop().unwrap_or_default();
         let place = |slot: usize| entries.get(slot).map(|(place, _)| place.clone());
         self.follow(&checked, IN_LOG, first, |slot| {
             place(slot).unwrap_or_default()

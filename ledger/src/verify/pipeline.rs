@@ -17,13 +17,18 @@ use crate::{
     tree::split_bundle,
     verify::{
         Unreadable,
-        bundle::{Checked, check},
+        bundle::{Checked, Span, check},
         target::Target,
     },
 };
 
-/// Bundles under way for each thread: one at work and one that waits.
+/// Loads under way for each thread: one at work and one that waits.
 const AHEAD: usize = 2;
+/// Bundles in a load: the more signatures are verified together the less each of them costs, up to
+/// about a thousand.
+const LOAD: usize = 4;
+/// A load takes no further bundle once it holds so many bytes.
+const LOAD_BYTES: usize = 1 << 20;
 
 /// One bundle of the tree, as it was found.
 #[derive(Debug)]
@@ -43,11 +48,13 @@ pub(crate) enum Content {
     Entries(Vec<u8>, Checked),
 }
 
-type Answer = Result<Bundle, Unreadable>;
+type Answer = Result<Vec<Bundle>, Unreadable>;
+
+/// Neighbouring bundles as they were read.
+type Load = Vec<(Tile, Option<Vec<u8>>)>;
 
 struct Job {
-    tile: Tile,
-    bytes: Vec<u8>,
+    load: Load,
     answer: SyncSender<Answer>,
 }
 
@@ -88,7 +95,11 @@ pub(crate) fn run(
         // Leaving early drops the receiver, and with it the threads run out of work.
         for answer in answers {
             let ended = |_| spawn(io::Error::other("a thread ended early"));
-            take(answer.recv().map_err(ended)??)?;
+            answer
+                .recv()
+                .map_err(ended)??
+                .into_iter()
+                .try_for_each(&mut *take)?;
         }
         Ok(())
     })
@@ -103,34 +114,40 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn run(self, size: u64) {
+        let mut load = Load::new();
+        let mut bytes = 0;
         for number in 0..size.div_ceil(WIDTH) {
             let Some(tile) = Tile::at(Kind::Entries, number, size) else {
-                return;
+                break;
             };
-            let (answer, receiver) = sync_channel(1);
-            // Sending fails only when nobody listens any more.
-            if self.order.send(receiver).is_err() {
-                return;
+            match self.target.read(&self.target.tile_name(&tile)) {
+                Ok(content) => {
+                    bytes += content.as_ref().map_or(0, Vec::len);
+                    load.push((tile, content));
+                }
+                Err(error) => {
+                    // What was read before comes first.
+                    let (failed, receiver) = sync_channel(1);
+                    if self.hand_over(load) && self.order.send(receiver).is_ok() {
+                        let _ = failed.send(Err(error));
+                    }
+                    return;
+                }
             }
-            let (sent, failed) = match self.target.read(&self.target.tile_name(&tile)) {
-                Ok(Some(bytes)) => {
-                    let job = Job {
-                        tile,
-                        bytes,
-                        answer,
-                    };
-                    (self.jobs.send(job).is_ok(), false)
+            if load.len() == LOAD || bytes >= LOAD_BYTES {
+                bytes = 0;
+                if !self.hand_over(std::mem::take(&mut load)) {
+                    return;
                 }
-                Ok(None) => {
-                    let content = Content::Absent;
-                    (answer.send(Ok(Bundle { tile, content })).is_ok(), false)
-                }
-                Err(error) => (answer.send(Err(error)).is_ok(), true),
-            };
-            if failed || !sent {
-                return;
             }
         }
+        self.hand_over(load);
+    }
+
+    /// Gives a load to the next free thread; false when nobody listens any more.
+    fn hand_over(&self, load: Load) -> bool {
+        let (answer, receiver) = sync_channel(1);
+        self.order.send(receiver).is_ok() && self.jobs.send(Job { load, answer }).is_ok()
     }
 }
 
@@ -141,14 +158,32 @@ fn work(waiting: &Mutex<Receiver<Job>>, ring: &KeyRing) {
             .unwrap_or_else(PoisonError::into_inner)
             .recv();
         let Ok(job) = next else { return };
-        let tile = job.tile;
-        let checked = split_bundle(&job.bytes, tile.width)
-            .map(|entries| check(&entries, tile.number * WIDTH, ring));
-        let content = match checked {
-            Some(checked) => Content::Entries(job.bytes, checked),
-            None => Content::Malformed,
-        };
         // Nobody listens any more when verification was given up.
-        let _ = job.answer.send(Ok(Bundle { tile, content }));
+        let _ = job.answer.send(Ok(check_load(job.load, ring)));
     }
+}
+
+fn check_load(load: Load, ring: &KeyRing) -> Vec<Bundle> {
+    let spans: Vec<Option<Span<'_>>> = load
+        .iter()
+        .map(|(tile, bytes)| {
+            let entries = split_bundle(bytes.as_deref()?, tile.width)?;
+            let first = tile.number * WIDTH;
+            Some(Span { first, entries })
+        })
+        .collect();
+    let whole: Vec<bool> = spans.iter().map(Option::is_some).collect();
+    let spans: Vec<Span<'_>> = spans.into_iter().flatten().collect();
+    let mut checked = check(&spans, ring).into_iter();
+    let bundles = load.into_iter().zip(whole);
+    bundles
+        .map(|((tile, bytes), whole)| {
+            let content = match bytes {
+                None => Content::Absent,
+                Some(bytes) if whole => Content::Entries(bytes, checked.next().unwrap_or_default()),
+                Some(_) => Content::Malformed,
+            };
+            Bundle { tile, content }
+        })
+        .collect()
 }

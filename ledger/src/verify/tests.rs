@@ -220,3 +220,45 @@ fn receipts_of_a_range_verify_for_every_place_in_the_tree() {
         );
     }
 }
+
+/// Signs everything with the signature that the key of order one accepts for everything.
+#[derive(Debug)]
+struct Trivial(ed25519_dalek::VerifyingKey);
+
+impl crate::signer::Signer for Trivial {
+    fn public_key(&self) -> ed25519_dalek::VerifyingKey {
+        self.0
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<ed25519_dalek::Signature, crate::SignerError> {
+        let mut bytes = [0; 64];
+        bytes[0] = 1;
+        Ok(ed25519_dalek::Signature::from_bytes(&bytes))
+    }
+}
+
+#[test]
+fn a_key_of_small_order_that_a_batch_would_accept_verifies_nothing() {
+    let mut point = [0; 32];
+    point[0] = 1;
+    let signer = Trivial(ed25519_dalek::VerifyingKey::from_bytes(&point).unwrap());
+    let weak = VerifierKey::new(ORIGIN, signer.0).unwrap();
+    let link = crate::entry::Link {
+        chain_uid: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        seq: 0,
+        prev: [0; 32],
+    };
+    let entry = crate::entry::seal(&serde_json::Map::new(), &link, &weak, &signer).unwrap();
+    let (message, signature) = crate::entry::parse(&entry)
+        .unwrap()
+        .attested(&weak)
+        .unwrap();
+    let batch = ed25519_dalek::verify_batch(&[&message], &[signature], &[signer.0]);
+    assert!(batch.is_ok(), "the case is void unless a batch accepts it");
+    let span = bundle::Span {
+        first: 0,
+        entries: vec![entry.as_slice()],
+    };
+    let checked = bundle::check(&[span], &KeyRing::trusting(weak)).remove(0);
+    assert_eq!(checked.faults[0].1, FaultKind::Signature);
+}

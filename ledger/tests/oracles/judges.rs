@@ -1,0 +1,66 @@
+//! One ledger before three verifiers.
+
+use std::{fs, path::Path, process::Command};
+
+use countersign_ledger::{Checkpoint, VerifierKey, verify};
+
+use crate::equipment::Equipment;
+
+/// What a verifier says: nothing, or the faults that it sees.
+pub(crate) type Verdict = Result<(), String>;
+
+/// Our own verifier.
+pub(crate) fn ours(target: &Path, key: &VerifierKey, since: Option<&Path>) -> Verdict {
+    let since = match since.map(|path| fs::read_to_string(path).unwrap()) {
+        None => None,
+        Some(note) => Some(Checkpoint::open(&note, key).map_err(|e| e.to_string())?),
+    };
+    let found = verify::verify(target, key, since.as_ref()).map_err(|e| e.to_string())?;
+    if found.is_clean() {
+        Ok(())
+    } else {
+        Err(verify::to_text(&found))
+    }
+}
+
+/// The Python script. It tells a fault from a directory that it cannot read.
+pub(crate) fn python(
+    with: &Equipment,
+    target: &Path,
+    key: &VerifierKey,
+    since: Option<&Path>,
+) -> Verdict {
+    let mut command = with.python();
+    command.arg(target).arg("--key").arg(key.to_string());
+    if let Some(since) = since {
+        command.arg("--since").arg(since);
+    }
+    run(&mut command)
+}
+
+/// The Go program; it reads tile directories alone.
+pub(crate) fn go(
+    with: &Equipment,
+    tiles: &Path,
+    key: &VerifierKey,
+    since: Option<&Path>,
+) -> Verdict {
+    let mut command = with.go();
+    command.arg(tiles).arg("-key").arg(key.to_string());
+    if let Some(since) = since {
+        command.arg("-since").arg(since);
+    }
+    run(&mut command)
+}
+
+/// Runs a verifier whose exit code is 0 or 1; anything else is a broken verifier, not a verdict.
+pub(crate) fn run(command: &mut Command) -> Verdict {
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    match output.status.code() {
+        Some(0) => Ok(()),
+        Some(1) if !said.contains("Traceback") && !said.contains("panic:") => Err(said),
+        code => panic!("{command:?} ended with {code:?}: {said}"),
+    }
+}

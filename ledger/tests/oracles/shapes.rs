@@ -1,0 +1,155 @@
+//! Ledgers of every shape that our writer leaves behind are accepted by everybody.
+
+use std::{fs, ops::Range, path::Path, time::Duration};
+
+use countersign_ledger::Ledger;
+use tokio::task::JoinSet;
+
+use crate::{
+    common::{Home, members},
+    equipment::{self, Equipment},
+    judges,
+};
+
+/// Appends that wait at the same time; the ledger's queue takes more.
+const SIDE_BY_SIDE: u64 = 2000;
+
+/// A home whose ledger publishes when it is closed and not before.
+pub(crate) fn quiet_home() -> Home {
+    let mut home = Home::new();
+    home.settings.publish_every = Duration::from_hours(1);
+    home.settings.max_pending = 100_000;
+    home
+}
+
+pub(crate) async fn fill(ledger: &Ledger, range: Range<u64>) {
+    for start in range.clone().step_by(usize::try_from(SIDE_BY_SIDE).unwrap()) {
+        let mut tasks = JoinSet::new();
+        for i in start..range.end.min(start + SIDE_BY_SIDE) {
+            let ledger = ledger.clone();
+            tasks.spawn(async move { ledger.append(members(i)).await.unwrap() });
+        }
+        tasks.join_all().await;
+    }
+}
+
+/// Opens, appends and closes, once for each number of entries.
+pub(crate) async fn closed(runs: &[u64]) -> Home {
+    let home = quiet_home();
+    let mut from = 0;
+    for entries in runs {
+        let (ledger, _) = home.open();
+        fill(&ledger, from..from + entries).await;
+        ledger.close().await.unwrap();
+        from += entries;
+    }
+    home
+}
+
+/// A ledger of published entries and of entries that wait in the log, as after a crash.
+pub(crate) async fn crashed(published: u64, pending: u64) -> Home {
+    let home = if published > 0 {
+        closed(&[published]).await
+    } else {
+        quiet_home()
+    };
+    let (ledger, _) = home.open();
+    fill(&ledger, published..published + pending).await;
+    home
+}
+
+/// The newest segment of a ledger's log.
+pub(crate) fn newest_segment(home: &Path) -> std::path::PathBuf {
+    let segments = fs::read_dir(home.join("wal")).unwrap();
+    let segments = segments.map(|item| item.unwrap().path());
+    segments
+        .filter(|path| path.extension().is_some_and(|e| e == "wal"))
+        .max()
+        .unwrap()
+}
+
+fn accepted(with: &Equipment, home: &Home) {
+    let (data, tiles) = (home.path(), home.path().join("ledger"));
+    assert_eq!(judges::ours(data, &home.name, None), Ok(()));
+    assert_eq!(judges::python(with, data, &home.name, None), Ok(()));
+    if tiles.join("checkpoint").exists() {
+        let since = tiles.join("checkpoint");
+        let since = Some(since.as_path());
+        assert_eq!(judges::ours(&tiles, &home.name, since), Ok(()));
+        assert_eq!(judges::python(with, &tiles, &home.name, since), Ok(()));
+        assert_eq!(judges::go(with, &tiles, &home.name, since), Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn ledgers_of_every_size_are_accepted_by_everybody() {
+    let Some(with) = equipment::find("oracles::shapes::sizes") else {
+        return;
+    };
+    for size in [0, 1, 2, 255, 256, 257, 512, 700] {
+        accepted(&with, &closed(&[size]).await);
+    }
+}
+
+#[tokio::test]
+async fn ledgers_with_restarts_and_older_partial_tiles_are_accepted_by_everybody() {
+    let Some(with) = equipment::find("oracles::shapes::restarts") else {
+        return;
+    };
+    for runs in [&[10, 10][..], &[200, 100], &[0, 256, 44], &[300, 0, 212, 3]] {
+        accepted(&with, &closed(runs).await);
+    }
+}
+
+#[tokio::test]
+async fn ledgers_with_pending_entries_are_accepted_by_everybody() {
+    let Some(with) = equipment::find("oracles::shapes::pending") else {
+        return;
+    };
+    for (published, pending) in [(0, 20), (250, 20), (256, 1), (300, 300)] {
+        let home = crashed(published, pending).await;
+        let found = countersign_ledger::verify::verify(home.path(), &home.name, None).unwrap();
+        assert_eq!((found.entries, found.pending), (published, pending));
+        accepted(&with, &home);
+    }
+}
+
+#[tokio::test]
+async fn ledgers_whose_log_was_torn_by_a_crash_are_accepted_by_everybody() {
+    let Some(with) = equipment::find("oracles::shapes::torn") else {
+        return;
+    };
+    let home = crashed(250, 20).await;
+    let segment = newest_segment(home.path());
+    let whole = fs::read(&segment).unwrap();
+    for cut in [1, 7, 16, 400, 401] {
+        fs::write(&segment, &whole[..whole.len() - cut]).unwrap();
+        accepted(&with, &home);
+    }
+    let mut zeros = whole;
+    zeros.extend([0; 4096]);
+    fs::write(&segment, zeros).unwrap();
+    accepted(&with, &home);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_three_tile_levels_is_accepted_by_everybody() {
+    let Some(with) = equipment::find("oracles::shapes::large") else {
+        return;
+    };
+    let home = closed(&[69_000]).await;
+    let older = home.path().join("older");
+    fs::copy(home.path().join("ledger/checkpoint"), &older).unwrap();
+    let (ledger, _) = home.open();
+    fill(&ledger, 69_000..70_000).await;
+    ledger.close().await.unwrap();
+    let tiles = home.path().join("ledger");
+    assert!(tiles.join("tile/2/000.p/1").exists());
+    let since = Some(older.as_path());
+    assert_eq!(judges::ours(home.path(), &home.name, since), Ok(()));
+    assert_eq!(
+        judges::python(&with, home.path(), &home.name, since),
+        Ok(())
+    );
+    assert_eq!(judges::go(&with, &tiles, &home.name, since), Ok(()));
+}

@@ -6,5 +6,9 @@
 #[path = "../common.rs"]
 mod common;
 mod equipment;
+mod forge;
 mod judges;
+mod notes;
+mod receipts;
 mod shapes;
+mod trees;

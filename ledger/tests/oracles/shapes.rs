@@ -23,7 +23,10 @@ pub(crate) fn quiet_home() -> Home {
 }
 
 pub(crate) async fn fill(ledger: &Ledger, range: Range<u64>) {
-    for start in range.clone().step_by(usize::try_from(SIDE_BY_SIDE).unwrap()) {
+    for start in range
+        .clone()
+        .step_by(usize::try_from(SIDE_BY_SIDE).unwrap())
+    {
         let mut tasks = JoinSet::new();
         for i in start..range.end.min(start + SIDE_BY_SIDE) {
             let ledger = ledger.clone();

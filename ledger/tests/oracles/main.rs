@@ -8,6 +8,7 @@ mod common;
 mod equipment;
 mod forge;
 mod judges;
+mod mutations;
 mod notes;
 mod receipts;
 mod shapes;

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 ENTRY_DOMAIN = b"countersign/entry/v1\n"
 ENTRY_MAX = 65_535
 NOTE_MAX = 1 << 20
+HANDOVER_MAX = 4096
 SIGNATURES_MAX = 64
 LEVELS_MAX = 64
 INTEGER_MAX = (1 << 53) - 1
@@ -131,37 +132,56 @@ class Handover:
     """Section 2: both keys say that the second takes over after the entry that carries this."""
 
     def __init__(self, text, origin):
+        if len(text.encode()) > HANDOVER_MAX:
+            raise Bad("longer than a handover may be")
         note = Note(text.encode())
         lines = note.text[:-1].split("\n")
         if len(lines) != 5 or lines[0] != "countersign/handover/v1" or lines[1] != origin:
-            raise Bad("not a handover statement of this log")
+            raise Bad("not a handover of this log")
         self.old, self.new = Key(lines[2]), Key(lines[3])
-        if not re.fullmatch("0|[1-9][0-9]{0,15}", lines[4]):
+        if not re.fullmatch("0|[1-9][0-9]{0,19}", lines[4]):
             raise Bad("not an index")
         self.index = int(lines[4])
-        if self.old.name != origin or self.new.name != origin or self.old.id == self.new.id:
+        keys = [(self.old.name, self.old.id), (self.new.name, self.new.id)]
+        if {origin} != {self.old.name, self.new.name} or self.old.id == self.new.id:
             raise Bad("not two keys of this log")
+        if [signature[:2] for signature in note.signatures] != keys:
+            raise Bad("not signed by the old and then the new key alone")
         note.check(self.old)
         note.check(self.new)
+
+
+def handovers_of(text, origin):
+    """Statements one after the other, a blank line between them; each has eight lines."""
+    lines = text.split("\n")
+    found = []
+    while lines:
+        found.append(Handover("\n".join(lines[:8]) + "\n", origin))
+        if lines[8:9] != [""]:
+            raise Bad("statements that are not parted by a blank line")
+        lines = lines[9:]
+    return found
 
 
 class Keys:
     """Every key that handovers connect with the one key that the reader trusts."""
 
     def __init__(self, trusted, handovers):
-        self.trusted = {trusted.text: trusted}
-        waiting = list(handovers)
-        while connected := [
-            h for h in waiting if h.old.text in self.trusted or h.new.text in self.trusted
-        ]:
+        known, waiting = {trusted.text}, sorted(handovers, key=lambda h: h.index)
+        self.line = []
+        while connected := [h for h in waiting if {h.old.text, h.new.text} & known]:
             for handover in connected:
-                self.trusted[handover.old.text] = handover.old
-                self.trusted[handover.new.text] = handover.new
+                known |= {handover.old.text, handover.new.text}
                 waiting.remove(handover)
-        known = [h for h in handovers if h not in waiting]
-        self.line = sorted(known, key=lambda h: h.index)
-        self.broken = [b for a, b in zip(self.line, self.line[1:]) if a.new.text != b.old.text]
+            self.line += connected
+        self.line.sort(key=lambda h: h.index)
         self.first = self.line[0].old if self.line else trusted
+        self.broken, ids, last = [], {self.first.id}, self.first.text
+        for handover in self.line:
+            if handover.old.text != last or handover.new.id in ids:
+                self.broken.append(handover)
+            ids.add(handover.new.id)
+            last = handover.new.text
 
     def at(self, index):
         """The key that attests entry `index` and signs the checkpoint of `index` entries."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An independent verifier of a ledger, written from docs/ledger-format.md and nothing else.
 
-    verify_ledger.py TARGET --key VKEY [--since CHECKPOINT]
+    verify_ledger.py TARGET --key VKEY [--since CHECKPOINT] [--handover NOTE]...
     verify_ledger.py receipt PROOF --entry ENTRY --key VKEY [--handover NOTE]...
 
 TARGET is a data directory or a tile directory. One line per fault: kind, file, what is wrong
@@ -24,22 +24,24 @@ from ledger_format import (
     Handover,
     Key,
     Keys,
-    decode64,
     files_under,
     frame_at,
+    handovers_of,
     leaf_hash,
-    path_root,
     read,
     tile_name,
     tree_root,
 )
+from ledger_receipt import check_receipt
 
 ZERO = "0" * 64
+CLOCK = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\n")
 
 
 class Verification:
-    def __init__(self, target, trusted):
-        self.trusted, self.faults, self.notes = trusted, [], []
+    def __init__(self, target, trusted, brought):
+        self.trusted, self.brought = trusted, brought
+        self.faults, self.notes = [], []
         self.data = target if os.path.isdir(os.path.join(target, "ledger")) else None
         self.prefix = "ledger/" if self.data else ""
         self.tiles = os.path.join(target, "ledger") if self.data else target
@@ -122,23 +124,30 @@ class Verification:
 
     def read_log(self):
         folder = os.path.join(self.data, "wal")
-        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        if not os.path.isdir(folder):
+            return self.fault("missing_file", "wal", "not there")
+        names = sorted(os.listdir(folder))
+        allowed = ["clean"]
+        allowed += ["lock"] if read(os.path.join(folder, "lock")) == b"" else []
+        stage = os.path.join(folder, "stage")
+        empty = os.path.isdir(stage) and not os.listdir(stage)
+        allowed += ["stage"] if empty or "clean" not in names else []
         for name in names:
-            if not SEGMENT.fullmatch(name) and name not in ("clean", "lock", "stage"):
+            if not SEGMENT.fullmatch(name) and name not in allowed:
                 self.fault("unexpected_file", f"wal/{name}", "not a file of the log")
         segments = [name for name in names if SEGMENT.fullmatch(name)]
         following = None
         for name in segments:
             first = int(name[:16], 16)
             if following is None and first > self.size:
-                self.fault("wal", f"wal/{name}", f"the log lacks the entries from {self.size}")
-                return
+                lacks = f"the log lacks the entries from {self.size}"
+                return self.fault("wal", f"wal/{name}", lacks)
             if following is not None and first != following:
-                self.fault("wal", f"wal/{name}", f"begins at {first}, {following} is due")
-                return
+                return self.fault("wal", f"wal/{name}", f"begins at {first}, {following} is due")
             following = self.read_segment(name, first, name == segments[-1])
             if following is None:
-                return
+                break
+        return None
 
     def read_segment(self, name, index, newest):
         data, place, at = read(os.path.join(self.data, "wal", name)), f"wal/{name}", 0
@@ -188,10 +197,14 @@ class Verification:
                 self.parsed[index] = entry
             except Bad as bad:
                 self.fault("entry", place, f"{at}{bad}")
+        # What the reader brings along stands in for entries that are not here.
+        for handover in self.brought:
+            if self.entries[handover.index : handover.index + 1] == [None]:
+                handovers.append(handover)
         self.keys = Keys(self.trusted, handovers)
         for handover in self.keys.broken:
             place, at = self.place(handover.index)
-            self.fault("authority", place, f"{at}the key that hands over is not in force")
+            self.fault("authority", place, f"{at}a handover that does not continue the line of keys")
 
     def check_entries(self):
         heads, unknown = {}, False
@@ -294,7 +307,10 @@ class Verification:
     def check_guard(self):
         folder = os.path.join(self.data, "guard")
         for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            if name != "checkpoint":
+            if name == "clock":
+                if not CLOCK.fullmatch(read(os.path.join(folder, name))):
+                    self.fault("guard", "guard/clock", "not a time")
+            elif name != "checkpoint":
                 self.fault("unexpected_file", f"guard/{name}", "not a file of the guard")
         data = read(os.path.join(folder, "checkpoint"))
         if data is None:
@@ -323,56 +339,45 @@ class Verification:
             self.fault("key", "keys/ledger.vkey", "another key")
 
 
-# --- receipts ----------------------------------------------------------------------------------
+# --- the command line --------------------------------------------------------------------------
 
 
-def check_receipt(proof, entry_bytes, trusted, statements):
-    keys = Keys(trusted, [Handover(text.decode(), trusted.name) for text in statements])
-    head, blank, note = proof.partition(b"\n\n")
-    lines = head.decode("ascii", "replace").split("\n")
-    if not blank or lines.pop(0) != "c2sp.org/tlog-proof@v1":
-        raise Bad("not a receipt")
-    if lines and lines[0].startswith("extra "):
-        decode64(lines.pop(0)[len("extra ") :])
-    index = re.fullmatch("index (0|[1-9][0-9]{0,19})", lines.pop(0) if lines else "")
-    if index is None:
-        raise Bad("no index")
-    index, path = int(index[1]), [decode64(line) for line in lines]
-    checkpoint = Checkpoint(note, trusted.name)
-    if index >= checkpoint.size or any(len(step) != 32 for step in path):
-        raise Bad("not a path of this tree")
-    checkpoint.note.check(keys.at(checkpoint.size))
-    if path_root(leaf_hash(entry_bytes), index, checkpoint.size, path) != checkpoint.root:
-        raise Bad("the path leads to another root")
-    entry = Entry(entry_bytes)
-    key = keys.at(index)
-    if not entry.names(key):
-        raise Bad("attested by another key")
-    entry.check(key)
-    return index, checkpoint.size
+def bring(names, origin):
+    return [h for name in names for h in handovers_of(must_read(name).decode("utf-8"), origin)]
 
 
-def receipt(arguments):
-    parser = argparse.ArgumentParser(prog="verify_ledger.py receipt")
-    parser.add_argument("proof")
-    parser.add_argument("--entry", required=True)
-    parser.add_argument("--key", required=True, type=key_argument)
-    parser.add_argument("--handover", action="append", default=[])
-    options = parser.parse_args(arguments)
+def must_read(name):
+    data = read(name)
+    if data is None:
+        raise FileNotFoundError(f"{name} is not there")
+    return data
+
+
+def receipt(options):
+    proof, entry = must_read(options.target), must_read(options.entry)
     try:
-        files = [read(name) for name in (options.proof, options.entry, *options.handover)]
-        if None in files:
-            raise OSError("a file is not there")
-    except OSError as error:
-        print(error, file=sys.stderr)
-        return 65
-    try:
-        index, size = check_receipt(files[0], files[1], options.key, files[2:])
+        brought = bring(options.handover, options.key.name)
+        index, size = check_receipt(proof, entry, options.key, brought)
     except Bad as bad:
-        print(f"receipt {options.proof}: {bad}")
+        print(f"receipt {options.target}: {bad}")
         return 1
     print(f"entry {index} of {size}")
     return 0
+
+
+def directory(options):
+    since = must_read(options.since) if options.since else None
+    verification = Verification(
+        options.target, options.key, bring(options.handover, options.key.name)
+    )
+    verification.run(since)
+    for line in verification.faults:
+        print(line)
+    for line in verification.notes:
+        print(f"note: {line}", file=sys.stderr)
+    if not verification.faults:
+        print(f"clean: {verification.size} entries, {verification.pending} pending")
+    return 1 if verification.faults else 0
 
 
 def key_argument(text):
@@ -383,29 +388,21 @@ def key_argument(text):
 
 
 def main(arguments):
-    if arguments[:1] == ["receipt"]:
-        return receipt(arguments[1:])
-    parser = argparse.ArgumentParser(description="Verifies a ledger.")
+    of_receipt = arguments[:1] == ["receipt"]
+    parser = argparse.ArgumentParser(description="Verifies a ledger or a receipt.")
     parser.add_argument("target")
     parser.add_argument("--key", required=True, type=key_argument)
-    parser.add_argument("--since")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--handover", action="append", default=[])
+    if of_receipt:
+        parser.add_argument("--entry", required=True)
+    else:
+        parser.add_argument("--since")
+    options = parser.parse_args(arguments[1:] if of_receipt else arguments)
     try:
-        since = options.since and read(options.since)
-        if options.since and since is None:
-            raise FileNotFoundError(f"{options.since} is not there")
-        verification = Verification(options.target, options.key)
-        verification.run(since)
-    except OSError as error:
+        return receipt(options) if of_receipt else directory(options)
+    except (OSError, Bad, ValueError) as error:
         print(error, file=sys.stderr)
         return 65
-    for line in verification.faults:
-        print(line)
-    for line in verification.notes:
-        print(f"note: {line}", file=sys.stderr)
-    if not verification.faults:
-        print(f"clean: {verification.size} entries, {verification.pending} pending")
-    return 1 if verification.faults else 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 mod common;
 mod equipment;
 mod forge;
+mod handovers;
 mod judges;
 mod mutations;
 mod notes;

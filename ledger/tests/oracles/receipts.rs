@@ -2,13 +2,30 @@
 
 use std::path::Path;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_ledger::{VerifierKey, receipt};
 
 use crate::{
     equipment::{self, Equipment},
-    forge::{self, Hand, put},
+    forge::{self, Hand, Stored, put},
     judges, shapes,
 };
+
+/// The receipt of an entry, put together by crates of others.
+pub(crate) fn proof(entries: &[Vec<u8>], index: u64, checkpoint: &str) -> String {
+    let mut stored = Stored::default();
+    entries.iter().for_each(|entry| stored.push(entry));
+    let size = u64::try_from(entries.len()).unwrap();
+    let path = tlog_tiles::prove_record(size, index, &stored).unwrap();
+    let lines: String = path.iter().map(|hash| format!("{hash}\n")).collect();
+    format!("c2sp.org/tlog-proof@v1\nindex {index}\n{lines}\n{checkpoint}")
+}
+
+/// A receipt with an `extra` line.
+pub(crate) fn with_extra(proof: &str, extra: &[u8]) -> String {
+    let extra = STANDARD.encode(extra);
+    proof.replacen("@v1\n", &format!("@v1\nextra {extra}\n"), 1)
+}
 
 /// What all three say, in the order ours, Python, Go.
 pub(crate) fn verdicts(
@@ -46,7 +63,9 @@ async fn receipts_are_accepted_by_everybody() {
             let entry = ledger.read(index).unwrap().unwrap();
             let found = verdicts(&with, out.path(), &proof, &entry, &home.name);
             assert_eq!(found, [true; 3], "entry {index} of {size}");
-            let extra = proof.replacen("@v1\n", "@v1\nextra AAAA\n", 1);
+            let entries = forge::entries(&home.path().join("ledger"), size);
+            assert_eq!(proof, self::proof(&entries, index, &ledger.checkpoint()));
+            let extra = with_extra(&proof, &[0; 3]);
             let found = verdicts(&with, out.path(), &extra, &entry, &home.name);
             assert_eq!(found, [true; 3], "entry {index} of {size} with extra");
         }
@@ -134,8 +153,7 @@ async fn a_receipt_for_an_entry_of_another_key_is_refused_by_who_reads_entries()
     let home = shapes::closed(&[1]).await;
     let entries = forge::entries(&home.path().join("ledger"), 1);
     let thief = Hand::new(7, home.name.name());
-    let note = thief.checkpoint(&entries);
-    let proof = format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{note}");
+    let proof = proof(&entries, 0, &thief.checkpoint(&entries));
     let out = tempfile::tempdir().unwrap();
     let found = verdicts(&with, out.path(), &proof, &entries[0], &thief.name);
     assert_eq!(found, [false, false, true]);

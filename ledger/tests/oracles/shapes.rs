@@ -156,3 +156,17 @@ async fn a_ledger_of_three_tile_levels_is_accepted_by_everybody() {
     );
     assert_eq!(judges::go(&with, &tiles, &home.name, since), Ok(()));
 }
+
+#[tokio::test]
+async fn a_crash_in_the_first_publication_is_no_fault() {
+    let Some(with) = equipment::find("oracles::shapes::first_publication") else {
+        return;
+    };
+    let home = closed(&[300]).await;
+    fs::remove_file(home.path().join("wal/clean")).unwrap();
+    fs::remove_file(home.path().join("ledger/checkpoint")).unwrap();
+    assert_eq!(judges::python(&with, home.path(), &home.name, None), Ok(()));
+    drop(home.open());
+    assert_eq!(judges::ours(home.path(), &home.name, None), Ok(()));
+    accepted(&with, &home);
+}

@@ -3,6 +3,7 @@
 use std::{fs, ops::Range, path::Path, time::Duration};
 
 use countersign_ledger::Ledger;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -168,5 +169,47 @@ async fn a_crash_in_the_first_publication_is_no_fault() {
     assert_eq!(judges::python(&with, home.path(), &home.name, None), Ok(()));
     drop(home.open());
     assert_eq!(judges::ours(home.path(), &home.name, None), Ok(()));
+    accepted(&with, &home);
+}
+
+/// Members that strain the canonical form: order by UTF-16 units, escapes, extremes.
+fn edges() -> Vec<Value> {
+    let nest = |levels: usize| (1..levels).fold(json!([]), |inner, _| json!([inner]));
+    vec![
+        json!({}),
+        json!({"\u{ffff}": 1, "\u{1f600}": 2, "\u{e9}": 3, "z": 4, "A": 5, "": 6}),
+        json!({"attestatioz": 1, "attestation ": 2, "prew": 3, "seq0": 4, "\u{10ffff}": 5}),
+        json!({"x": "\u{0}\u{8}\t\n\u{b}\u{c}\r\u{1f} \"\\/\u{7f}\u{80}\u{2028}\u{feff}\u{1f600}"}),
+        json!({"x": [9_007_199_254_740_991_i64, -9_007_199_254_740_991_i64, 0, true, null, {}, []]}),
+        json!({"x": nest(64), "y": {"chain_uid": 1, "ledger": {"handover": "x"}}}),
+        json!({"x": "1e3", "y": [1, [2, [3, {"b": 1, "a": {"d": 1, "c": 2}}]]]}),
+    ]
+}
+
+#[tokio::test]
+async fn entries_at_the_edges_of_the_form_are_accepted_by_everybody() {
+    let Some(with) = equipment::find("oracles::shapes::edges") else {
+        return;
+    };
+    let home = quiet_home();
+    let (ledger, _) = home.open();
+    let append = async |members: Value| {
+        let members = members.as_object().unwrap().clone();
+        ledger.append(members).await
+    };
+    for members in edges() {
+        append(members).await.unwrap();
+    }
+    let bare = append(json!({"x": ""})).await.unwrap();
+    let bare = ledger.read(bare.index).unwrap().unwrap().len();
+    append(json!({"x": "a".repeat(65_535 - bare)}))
+        .await
+        .unwrap();
+    assert!(
+        append(json!({"x": "a".repeat(65_536 - bare)}))
+            .await
+            .is_err()
+    );
+    ledger.close().await.unwrap();
     accepted(&with, &home);
 }

@@ -22,6 +22,14 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    pub(crate) fn of(records: &[Vec<u8>]) -> Self {
+        let mut stored = Self::default();
+        for record in records {
+            stored.push(record);
+        }
+        stored
+    }
+
     pub(crate) fn push(&mut self, record: &[u8]) {
         let hashes = tlog_tiles::stored_hashes(self.records, record, self).unwrap();
         self.hashes.extend(hashes);
@@ -142,8 +150,7 @@ pub(crate) fn relink(hand: &Hand, entries: &mut [Vec<u8>], from: usize) {
 }
 
 pub(crate) fn checkpoint_text(origin: &str, entries: &[Vec<u8>]) -> String {
-    let mut stored = Stored::default();
-    entries.iter().for_each(|entry| stored.push(entry));
+    let stored = Stored::of(entries);
     let size = stored.records;
     let root = tlog_tiles::tree_hash(size, &stored).unwrap();
     let text = tlog_tiles::Checkpoint::new(origin, size, root, "").unwrap();
@@ -157,8 +164,7 @@ pub(crate) fn put(path: &Path, bytes: impl AsRef<[u8]>) {
 
 /// Writes a tile directory under a note that claims it.
 pub(crate) fn write_tiles(dir: &Path, entries: &[Vec<u8>], note: &str) {
-    let mut stored = Stored::default();
-    entries.iter().for_each(|entry| stored.push(entry));
+    let stored = Stored::of(entries);
     for (name, tile) in trees::due(stored.records) {
         let data = if name.starts_with("tile/entries/") {
             let first = usize::try_from(tile.level_index() * 256).unwrap();

@@ -197,7 +197,7 @@ const BROKEN: &[Change] = &[
         p.checkpoint_by = 1;
     }),
     ("the last checkpoint before it by the new key", |p| {
-        p.size = 300
+        p.size = 300;
     }),
 ];
 

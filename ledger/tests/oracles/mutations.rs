@@ -277,3 +277,51 @@ async fn changes_of_the_log_the_guard_and_the_marker_are_refused_by_who_reads_th
     Stage::new(0).await.refused(&with, log::CLOSED);
     Stage::new(12).await.refused(&with, log::PENDING);
 }
+
+/// `SplitMix64`: the same positions in every run.
+struct Positions(u64);
+
+impl Positions {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_anywhere_is_refused_by_all_who_read_that_file() {
+    let Some(with) = equipment::find("oracles::mutations::bits") else {
+        return;
+    };
+    let (stage, mut positions) = (Stage::new(0).await, Positions(4));
+    let scene = stage.scene();
+    let mut names = Vec::new();
+    for part in ["ledger", "wal", "guard", "keys/ledger.vkey"] {
+        for item in walkdir::WalkDir::new(scene.path(part)).sort_by_file_name() {
+            let item = item.unwrap();
+            let name = item.path().strip_prefix(scene.dir.path()).unwrap();
+            if item.file_type().is_file() && item.metadata().unwrap().len() > 0 {
+                names.push(name.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(names.len() > 10, "{names:?}");
+    for round in 0..names.len() * 4 {
+        let name = &names[round % names.len()];
+        let whole = scene.read(name);
+        let (at, bit) = (positions.below(whole.len()), positions.below(8));
+        let mut changed = whole.clone();
+        changed[at] ^= 1 << bit;
+        scene.write(name, changed);
+        let verdicts = stage.judge(&with, scene.dir.path(), false);
+        let refused = verdicts.each_ref().map(Result::is_err);
+        let wanted = [true, true, name.starts_with("ledger/")];
+        assert_eq!(refused, wanted, "{name} byte {at} bit {bit}: {verdicts:?}");
+        scene.write(name, whole);
+    }
+    let verdicts = stage.judge(&with, scene.dir.path(), false);
+    assert_eq!(verdicts, [Ok(()), Ok(()), Ok(())]);
+}

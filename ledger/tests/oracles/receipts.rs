@@ -13,8 +13,7 @@ use crate::{
 
 /// The receipt of an entry, put together by crates of others.
 pub(crate) fn proof(entries: &[Vec<u8>], index: u64, checkpoint: &str) -> String {
-    let mut stored = Stored::default();
-    entries.iter().for_each(|entry| stored.push(entry));
+    let stored = Stored::of(entries);
     let size = u64::try_from(entries.len()).unwrap();
     let path = tlog_tiles::prove_record(size, index, &stored).unwrap();
     let lines: String = path.iter().map(|hash| format!("{hash}\n")).collect();
@@ -88,7 +87,7 @@ const CHANGES: &[Change] = &[
         l.insert(1, "extra A".into());
     }),
     ("extra after the index", |l| {
-        l.insert(2, "extra AAAA".into())
+        l.insert(2, "extra AAAA".into());
     }),
     ("another first hash", |l| l[2] = l[3].clone()),
     ("two hashes swapped", |l| l.swap(4, 5)),

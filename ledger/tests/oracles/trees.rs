@@ -104,8 +104,8 @@ fn roots_and_proofs_of_every_size_are_those_of_others() {
 fn roots_and_proofs_of_large_trees_are_those_of_others() {
     for size in [4_097, 65_535, 65_536, 65_537, 70_000] {
         let all = leaves(size);
-        let mut stored = Stored::default();
-        (0..size).for_each(|i| stored.push(&record(i)));
+        let records: Vec<_> = (0..size).map(record).collect();
+        let stored = Stored::of(&records);
         let root = merkle::range_root(&mut all.as_slice(), 0, size).unwrap();
         assert_eq!(tlog_tiles::tree_hash(size, &stored).unwrap().0, root);
         for index in some(size) {
@@ -151,8 +151,7 @@ async fn the_tiles_on_disk_are_the_ones_that_others_would_write() {
         let names: Vec<_> = due.iter().map(|(name, _)| name.clone()).collect();
         assert_eq!(present(&tiles), names, "{size}");
         let entries = crate::forge::entries(&tiles, size);
-        let mut stored = Stored::default();
-        entries.iter().for_each(|entry| stored.push(entry));
+        let stored = Stored::of(&entries);
         for (name, tile) in due.iter().filter(|(name, _)| !name.contains("entries")) {
             let made = tile.read_data(&stored).unwrap();
             assert_eq!(fs::read(tiles.join(name)).unwrap(), made, "{name}");

@@ -93,17 +93,17 @@ pub(super) const CHANGES: &[Mutation] = &[
     }),
     unseen("another authority", PLACE, |s| {
         edit(s, |e| {
-            e["attestation"]["authority_uid"] = "example.com/other".into()
+            e["attestation"]["authority_uid"] = "example.com/other".into();
         });
     }),
     unseen("another key id", PLACE, |s| {
         edit(s, |e| e["attestation"]["key_uid"] = "00000000".into());
     }),
     unseen("a position left out", PLACE, |s| {
-        edit(s, |e| e["seq"] = 264.into())
+        edit(s, |e| e["seq"] = 264.into());
     }),
     unseen("a position twice", PLACE, |s| {
-        edit(s, |e| e["seq"] = 262.into())
+        edit(s, |e| e["seq"] = 262.into());
     }),
     unseen("another entry before", PLACE, |s| {
         let other = forge::link(&s.entries[AT - 2]);
@@ -111,7 +111,7 @@ pub(super) const CHANGES: &[Mutation] = &[
     }),
     unseen("a chain that begins in its middle", PLACE, |s| {
         edit(s, |e| {
-            e["chain_uid"] = "01890a5d-ac96-774b-bcce-b302099a8058".into()
+            e["chain_uid"] = "01890a5d-ac96-774b-bcce-b302099a8058".into();
         });
     }),
     unseen("a chain that begins anew", PLACE, |s| {
@@ -140,7 +140,7 @@ pub(super) const CHANGES: &[Mutation] = &[
 pub(super) const FORMS: &[Mutation] = &[
     unseen("white space", "entry 269", |s| text(s, ",", ", ")),
     unseen("white space at the end", "entry 269", |s| {
-        text(s, "]}", "]} ")
+        text(s, "]}", "]} ");
     }),
     unseen("members out of order", "entry 269", |s| {
         text(
@@ -160,10 +160,10 @@ pub(super) const FORMS: &[Mutation] = &[
         );
     }),
     unseen("a number in another form", "entry 269", |s| {
-        text(s, ":269", ":269.0")
+        text(s, ":269", ":269.0");
     }),
     unseen("a number with an exponent", "entry 269", |s| {
-        text(s, ":269", ":2.69e2")
+        text(s, ":269", ":2.69e2");
     }),
     unseen("minus zero", "entry 269", |s| text(s, ":269", ":-0")),
     unseen("an array", "entry 269", |s| {
@@ -183,7 +183,7 @@ pub(super) const FORMS: &[Mutation] = &[
         s.rewrite(&entries);
     }),
     unseen("a float, signed", PLACE, |s| {
-        edit(s, |e| e["x"] = json!(0.5))
+        edit(s, |e| e["x"] = json!(0.5));
     }),
     unseen("an integer of 54 bits, signed", PLACE, |s| {
         edit(s, |e| e["x"] = json!(9_007_199_254_740_992_u64));
@@ -202,14 +202,14 @@ pub(super) const FORMS: &[Mutation] = &[
         });
     }),
     unseen("a position that is text, signed", PLACE, |s| {
-        edit(s, |e| e["seq"] = "263".into())
+        edit(s, |e| e["seq"] = "263".into());
     }),
     unseen("a position below zero, signed", PLACE, |s| {
-        edit(s, |e| e["seq"] = json!(-1))
+        edit(s, |e| e["seq"] = json!(-1));
     }),
     unseen("a hash in capitals, signed", PLACE, |s| {
         edit(s, |e| {
-            e["prev"] = e["prev"].as_str().unwrap().to_uppercase().into()
+            e["prev"] = e["prev"].as_str().unwrap().to_uppercase().into();
         });
     }),
     unseen("no link, signed", PLACE, |s| {
@@ -234,18 +234,18 @@ pub(super) const FORMS: &[Mutation] = &[
         });
     }),
     unseen("a signature with bits behind its end", "entry 269", |s| {
-        text(s, "==\"]", "=A\"]")
+        text(s, "==\"]", "=A\"]");
     }),
     unseen("two sayings of the ledger, signed", PLACE, |s| {
         edit(s, |e| {
-            e["ledger"] = json!({"pruned_before": 1, "handover": "x"})
+            e["ledger"] = json!({"pruned_before": 1, "handover": "x"});
         });
     }),
     unseen("an unknown saying of the ledger, signed", PLACE, |s| {
         edit(s, |e| e["ledger"] = json!({"more": 1}));
     }),
     unseen("a saying that is no object, signed", PLACE, |s| {
-        edit(s, |e| e["ledger"] = 1.into())
+        edit(s, |e| e["ledger"] = 1.into());
     }),
     unseen("pruning before no index, signed", PLACE, |s| {
         edit(s, |e| e["ledger"] = json!({"pruned_before": -1}));

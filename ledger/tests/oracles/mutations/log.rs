@@ -131,7 +131,7 @@ pub(super) const PENDING: &[Mutation] = &[
     }),
     unseen("a pending frame twice", "wal/0", |s| {
         rewrite(s, |all| {
-            all.insert(all.len() - 3, all[all.len() - 3].clone())
+            all.insert(all.len() - 3, all[all.len() - 3].clone());
         });
     }),
     unseen("a pending entry signed by somebody else", "wal/0", |s| {

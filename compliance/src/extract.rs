@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use countersign_ledger::merkle::leaf_hash;
+use countersign_ledger::{
+    RangeError,
+    merkle::{Hash, leaf_hash},
+};
 use countersign_record::{Body, DecisionBody, Record};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -46,7 +49,8 @@ pub(crate) struct ChainSeen {
     pub(crate) last_seq: u64,
     pub(crate) entries: Vec<u64>,
     pub(crate) breaks: Vec<u64>,
-    pub(crate) head: String,
+    /// Leaf hash of its last entry.
+    pub(crate) head: Hash,
 }
 
 /// Every entry of a range, readable or not, in order of index.
@@ -66,42 +70,34 @@ struct Link {
 }
 
 impl Extract {
-    pub(crate) fn read<'a>(
-        entries: impl Iterator<Item = (u64, &'a [u8])>,
+    pub(crate) fn read(
+        entries: impl Iterator<Item = Result<(u64, Vec<u8>), RangeError>>,
     ) -> Result<Self, ReportError> {
         Self::read_at_most(entries, MAX_ENTRIES)
     }
 
-    pub(crate) fn read_at_most<'a>(
-        entries: impl Iterator<Item = (u64, &'a [u8])>,
+    /// Reads entries in ascending order of their index.
+    pub(crate) fn read_at_most(
+        entries: impl Iterator<Item = Result<(u64, Vec<u8>), RangeError>>,
         max: usize,
     ) -> Result<Self, ReportError> {
-        let mut entries: Vec<(u64, &[u8])> = entries.take(max.saturating_add(1)).collect();
-        if entries.len() > max {
-            return Err(ReportError::TooLarge { max });
-        }
-        entries.sort_unstable_by_key(|(index, _)| *index);
         let mut extract = Self::default();
-        let mut heads: BTreeMap<String, &[u8]> = BTreeMap::new();
-        for (index, bytes) in entries {
-            let link: Link = serde_json::from_slice(bytes).unwrap_or(Link {
+        for (count, entry) in entries.enumerate() {
+            if count == max {
+                return Err(ReportError::TooLarge { max });
+            }
+            let (index, bytes) = entry?;
+            let link: Link = serde_json::from_slice(&bytes).unwrap_or(Link {
                 chain_uid: String::new(),
                 seq: 0,
             });
-            extract.link(index, &link);
-            heads.insert(link.chain_uid.clone(), bytes);
-            extract.place(index, bytes, link.chain_uid);
-        }
-        // The range's own chain list may reach past the checkpoint; these heads never do.
-        for (uid, bytes) in heads {
-            if let Some(chain) = extract.chains.get_mut(&uid) {
-                chain.head = hex::encode(leaf_hash(bytes));
-            }
+            extract.link(index, &link, &bytes);
+            extract.place(index, &bytes, link.chain_uid);
         }
         Ok(extract)
     }
 
-    fn link(&mut self, index: u64, link: &Link) {
+    fn link(&mut self, index: u64, link: &Link, bytes: &[u8]) {
         let chain = self
             .chains
             .entry(link.chain_uid.clone())
@@ -110,12 +106,14 @@ impl Extract {
                 last_seq: link.seq,
                 entries: Vec::new(),
                 breaks: Vec::new(),
-                head: String::new(),
+                head: [0; 32],
             });
         if !chain.entries.is_empty() && Some(link.seq) != chain.last_seq.checked_add(1) {
             chain.breaks.push(index);
         }
         chain.last_seq = link.seq;
+        // The range's own chain list may reach past the checkpoint; this never does.
+        chain.head = leaf_hash(bytes);
         chain.entries.push(index);
     }
 

@@ -134,7 +134,7 @@ fn chains(extract: &Extract) -> Table {
             Cell::Int(chain.last_seq),
             Cell::Int(chain.entries.len() as u64),
             Cell::text(continuity),
-            Cell::code(&chain.head),
+            Cell::code(hex::encode(chain.head)),
             Cell::Indexes(Indexes::of(chain.entries.clone())),
         ]
     };

@@ -1,6 +1,6 @@
 //! From a verified range to a report.
 
-use countersign_ledger::VerifiedRange;
+use countersign_ledger::{RangeError, VerifiedRange};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -27,6 +27,9 @@ pub enum ReportError {
         /// The most entries.
         max: usize,
     },
+    /// The entries could not be read again, or are no longer those that were verified.
+    #[error(transparent)]
+    Range(#[from] RangeError),
     /// Two numbers of the report contradict each other (a bug in this crate); nothing is printed.
     #[error("the items of {breakdown} add up to {sum}, but {total} is {value}")]
     Totals {
@@ -57,7 +60,8 @@ pub struct Report {
 ///
 /// # Errors
 /// [`ReportError::Period`] for an empty period, [`ReportError::TooLarge`] for a range of more than
-/// 1,000,000 entries; [`ReportError::Totals`] and [`ReportError::Name`] when the report's own
+/// 1,000,000 entries, [`ReportError::Range`] when its entries can no longer be read as they were
+/// verified; [`ReportError::Totals`] and [`ReportError::Name`] when the report's own
 /// numbers do not add up.
 pub fn report(
     range: &VerifiedRange,

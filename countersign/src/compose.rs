@@ -16,7 +16,8 @@ use countersign_gateway::tls::{self, Tls};
 use countersign_gateway::under_way::UnderWay;
 use countersign_gateway::upgrade::Tunnels;
 use countersign_gateway::upstream::{Access, Upstream};
-use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey, keys};
+use countersign_ledger::keys::{self, KeyError};
+use countersign_ledger::{Ledger, Recovery, Settings, SigningKey, VerifierKey};
 use countersign_ledger_sled::SledIndex;
 use countersign_policy::{DEFAULT_POLICY, Policy, TAXONOMY};
 use countersign_wire::Extraction;
@@ -261,13 +262,16 @@ fn shipped_model() -> anyhow::Result<PathBuf> {
 }
 
 fn signer(dir: &Path, origin: &str) -> anyhow::Result<(SigningKey, VerifierKey)> {
-    let first = !dir.join("keys").join("ledger.pem").exists();
-    let pair = if first {
-        keys::init(dir, origin)
-    } else {
-        keys::load(dir)
+    let pair = || {
+        let passphrase = crate::keys::passphrase()?;
+        keys::recover(dir)?;
+        if keys::exist(dir) {
+            keys::load(dir, passphrase.as_ref())
+        } else {
+            keys::init(dir, origin, passphrase.as_ref())
+        }
     };
-    pair.map_err(|e| fail(BAD_DATA, format!("{}: {e}", dir.join("keys").display())))
+    pair().map_err(|e: KeyError| fail(BAD_DATA, format!("{}: {e}", dir.join("keys").display())))
 }
 
 fn ledger(dir: &Path, origin: &str, signer: SigningKey) -> anyhow::Result<(Ledger, Recovery)> {

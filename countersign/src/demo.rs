@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use comfy_table::Table;
 use countersign_compliance::{Format, Query, ReportType};
-use countersign_ledger::VerifiedRange;
+use countersign_ledger::{VerifiedRange, Verifier};
 use countersign_record::{Action, Body, Record, Side};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -148,12 +148,13 @@ fn holds(step: &Step, seen: &Seen) -> bool {
 /// Verifies the ledger offline, checks that it tells what happened, and writes the reports.
 fn conclude(data: &Path, reports: &Path) -> anyhow::Result<ExitCode> {
     let key = data.join("keys/ledger.vkey").display().to_string();
-    let found = inspect::checked(data, &inspect::key(&key)?, None)?;
+    let verifier = Verifier::new(&inspect::key(&key)?);
+    let found = inspect::checked(data, &verifier)?;
     print!("\n{}", countersign_ledger::verify::to_text(&found));
     let range = found
         .into_range()
         .map_err(|_| fail(FINDING, "the ledger does not verify"))?;
-    let missing = untold(&range);
+    let missing = untold(&range)?;
     if !missing.is_empty() {
         return Err(fail(
             FINDING,
@@ -181,15 +182,16 @@ fn conclude(data: &Path, reports: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// What the demo must have left in the ledger, and did not.
-fn untold(range: &VerifiedRange) -> Vec<&'static str> {
-    let told: Vec<(Side, Action, bool)> = range
-        .entries()
-        .filter_map(|(_, entry)| Record::from_entry(entry).ok())
-        .filter_map(|record| match record.body {
+fn untold(range: &VerifiedRange) -> anyhow::Result<Vec<&'static str>> {
+    let mut told = Vec::new();
+    for entry in range.entries() {
+        let (_, entry) = entry.map_err(|e| fail(FINDING, e.to_string()))?;
+        let record = Record::from_entry(&entry).ok();
+        told.extend(record.and_then(|record| match record.body {
             Body::Decision(d) => Some((d.side, d.action, d.stream)),
             Body::Genesis(_) | Body::Change(_) | Body::Heartbeat(_) | Body::Gap(_) => None,
-        })
-        .collect();
+        }));
+    }
     let needed = [
         ("permitted request", (Side::Input, Action::Forwarded, false)),
         ("redacted request", (Side::Input, Action::Redacted, false)),
@@ -197,9 +199,6 @@ fn untold(range: &VerifiedRange) -> Vec<&'static str> {
         ("denied request", (Side::Input, Action::Blocked, false)),
         ("denied stream", (Side::Output, Action::Blocked, true)),
     ];
-    needed
-        .into_iter()
-        .filter(|(_, what)| !told.contains(what))
-        .map(|(name, _)| name)
-        .collect()
+    let missing = needed.into_iter().filter(|(_, what)| !told.contains(what));
+    Ok(missing.map(|(name, _)| name).collect())
 }

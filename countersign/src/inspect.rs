@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use countersign_ledger::verify::{self, Verification};
-use countersign_ledger::{Checkpoint, VerifierKey};
+use countersign_ledger::{Verifier, VerifierKey};
 use countersign_record::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -14,12 +14,16 @@ use crate::exit::{BAD_DATA, FINDING, UNAVAILABLE, fail};
 
 pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let key = key(&args.key)?;
-    let since = args
-        .since
-        .as_deref()
-        .map(|path| checkpoint(path, &key))
-        .transpose()?;
-    let found = checked(&args.target, &key, since.as_ref())?;
+    let mut verifier = Verifier::new(&key);
+    for path in &args.since {
+        let shown = path.display().to_string();
+        let note =
+            std::fs::read_to_string(path).map_err(|e| fail(BAD_DATA, format!("{shown}: {e}")))?;
+        verifier = verifier
+            .since_note(&shown, &note)
+            .map_err(|e| fail(BAD_DATA, e.to_string()))?;
+    }
+    let found = checked(&args.target, &verifier)?;
     match args.format {
         TextOrJson::Text => print!("{}", verify::to_text(&found)),
         TextOrJson::Json => println!("{}", verify::to_json(&found)),
@@ -32,17 +36,13 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Verifies with a progress bar on a terminal.
-pub(crate) fn checked(
-    target: &Path,
-    key: &VerifierKey,
-    since: Option<&Checkpoint>,
-) -> anyhow::Result<Verification> {
+pub(crate) fn checked(target: &Path, verifier: &Verifier) -> anyhow::Result<Verification> {
     let bar = progress("verifying");
     let mut tell = |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let found = verify::verify_with_progress(target, key, since, &mut tell);
+    let found = verifier.verify_with_progress(target, &mut tell);
     bar.finish_and_clear();
     found.map_err(|e| fail(BAD_DATA, e.to_string()))
 }
@@ -71,17 +71,10 @@ pub(crate) fn key(given: &str) -> anyhow::Result<VerifierKey> {
         .map_err(|e| fail(BAD_DATA, format!("verifier key: {e}")))
 }
 
-fn checkpoint(path: &Path, key: &VerifierKey) -> anyhow::Result<Checkpoint> {
-    let shown = path.display();
-    let note =
-        std::fs::read_to_string(path).map_err(|e| fail(BAD_DATA, format!("{shown}: {e}")))?;
-    Checkpoint::open(&note, key).map_err(|e| fail(BAD_DATA, format!("{shown}: {e}")))
-}
-
 /// Makes a receipt from the data directory's own files; no gateway need run.
 pub(crate) fn receipt(args: &ReceiptArgs) -> anyhow::Result<ExitCode> {
     let key = key(&args.data.join("keys/ledger.vkey").display().to_string())?;
-    let range = checked(&args.data, &key, None)?
+    let range = checked(&args.data, &Verifier::new(&key))?
         .into_range()
         .map_err(|found| {
             let first = found
@@ -94,10 +87,11 @@ pub(crate) fn receipt(args: &ReceiptArgs) -> anyhow::Result<ExitCode> {
             )
         })?;
     let mut written = 0;
-    for (index, entry) in range
-        .entries()
-        .filter(|(_, entry)| speaks_of(entry, &args.id))
-    {
+    for entry in range.entries() {
+        let (index, entry) = entry.map_err(|e| fail(BAD_DATA, e.to_string()))?;
+        if !speaks_of(&entry, &args.id) {
+            continue;
+        }
         let receipt = range
             .receipt(index)
             .map_err(|e| fail(BAD_DATA, e.to_string()))?;
@@ -107,7 +101,7 @@ pub(crate) fn receipt(args: &ReceiptArgs) -> anyhow::Result<ExitCode> {
             args.out.with_extension(format!("{written}.tlog-proof"))
         };
         write(&out, receipt.as_bytes())?;
-        write(&out.with_extension("entry.json"), entry)?;
+        write(&out.with_extension("entry.json"), &entry)?;
         println!("{} (index {index})", out.display());
         written += 1;
     }

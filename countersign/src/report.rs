@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use countersign_compliance::{Format, Query, ReportType, report};
-use countersign_ledger::VerifiedRange;
+use countersign_ledger::{VerifiedRange, Verifier};
 
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::exit::{BAD_DATA, FINDING, UNAVAILABLE, fail};
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     };
     let own = args.data.join("keys/ledger.vkey").display().to_string();
     let key = inspect::key(args.key.as_deref().unwrap_or(&own))?;
-    let range = inspect::checked(&args.data, &key, None)?
+    let range = inspect::checked(&args.data, &Verifier::new(&key))?
         .into_range()
         .map_err(|found| {
             let first = found

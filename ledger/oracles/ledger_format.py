@@ -176,6 +176,7 @@ class Keys:
             self.line += connected
         self.line.sort(key=lambda h: h.index)
         self.first = self.line[0].old if self.line else trusted
+        self.all = [self.first] + [handover.new for handover in self.line]
         self.broken, ids, last = [], {self.first.id}, self.first.text
         for handover in self.line:
             if handover.old.text != last or handover.new.id in ids:

@@ -24,6 +24,7 @@ from ledger_format import (
     Handover,
     Key,
     Keys,
+    Note,
     files_under,
     frame_at,
     handovers_of,
@@ -35,7 +36,7 @@ from ledger_format import (
 from ledger_receipt import check_receipt
 
 ZERO = "0" * 64
-CLOCK = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z\n")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
 
 
 class Verification:
@@ -308,8 +309,7 @@ class Verification:
         folder = os.path.join(self.data, "guard")
         for name in os.listdir(folder) if os.path.isdir(folder) else []:
             if name == "clock":
-                if not CLOCK.fullmatch(read(os.path.join(folder, name))):
-                    self.fault("guard", "guard/clock", "not a time")
+                self.check_clock(read(os.path.join(folder, name)))
             elif name != "checkpoint":
                 self.fault("unexpected_file", f"guard/{name}", "not a file of the guard")
         data = read(os.path.join(folder, "checkpoint"))
@@ -322,6 +322,20 @@ class Verification:
             self.fault("guard", "guard/checkpoint", "older than the checkpoint")
         if self.checkpoint is None and guard is not None and guard.size > 0 and not self.faults:
             self.notes.append("the first checkpoint was signed and not put in place")
+
+    def check_clock(self, data):
+        try:
+            note = Note(data)
+            ids = [signature[1] for signature in note.signatures]
+            signers = [key for key in self.keys.all if key.id in ids]
+            lines = note.text[:-1].split("\n")
+            if not signers or lines[:2] != ["countersign/clock/v1", self.trusted.name]:
+                raise Bad("not a clock of this log")
+            if len(lines) != 3 or not TIME.fullmatch(lines[2]):
+                raise Bad("not a time")
+            note.check(signers[0])
+        except Bad as bad:
+            self.fault("guard", "guard/clock", bad)
 
     def check_marker(self):
         marker = read(os.path.join(self.data, "wal/clean"))

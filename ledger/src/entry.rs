@@ -13,6 +13,7 @@ mod draft;
 mod reading;
 
 pub use draft::Draft;
+pub(crate) use draft::Linked;
 pub use reading::{Reading, open, parse};
 
 /// Longest entry in bytes: an entry bundle gives its length 16 bits.

@@ -52,6 +52,35 @@ pub trait Index: Send {
     fn clear(&mut self) -> Result<(), IndexError>;
 }
 
+/// Where an index is kept.
+pub trait IndexStore: Send {
+    /// Opens the index; a new or empty one covers nothing.
+    ///
+    /// # Errors
+    /// When it cannot be opened; [`IndexStore::set_aside`] is called before the next try.
+    fn open(&mut self) -> Result<Box<dyn Index>, IndexError>;
+
+    /// Puts the index, which is closed, out of the way, so that the next open finds none.
+    ///
+    /// # Errors
+    /// When that is not possible; the next open is tried all the same.
+    fn set_aside(&mut self) -> Result<(), IndexError>;
+}
+
+/// Keeps no index between two runs.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct InMemory;
+
+impl IndexStore for InMemory {
+    fn open(&mut self) -> Result<Box<dyn Index>, IndexError> {
+        Ok(Box::new(MemoryIndex::default()))
+    }
+
+    fn set_aside(&mut self) -> Result<(), IndexError> {
+        Ok(())
+    }
+}
+
 /// The index in memory: rebuilt at each start, for tests and small ledgers.
 #[derive(Debug, Default)]
 pub struct MemoryIndex {

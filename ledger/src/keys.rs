@@ -1,19 +1,31 @@
-//! Ledger keys: C2SP verifier keys and the key files of a data directory.
+//! Ledger keys: C2SP verifier keys, the key files of a data directory and their rotation.
+//!
+//! `docs/keys.md` tells the whole story.
 
-use std::{
-    fmt, fs,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    str::FromStr,
-};
+mod files;
+mod handover;
+mod mldsa;
+mod ring;
+mod rotate;
+mod sealed;
+
+use std::{fmt, io, path::Path, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ed25519_dalek::{
-    Signature, SignatureError, SigningKey, VerifyingKey,
-    pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
-};
+use ed25519_dalek::{Signature, SignatureError, VerifyingKey};
 use sha2::{Digest, Sha256};
+
+pub use self::{
+    files::{change_passphrase, exist, init, init_from, load, verifier},
+    handover::{Handover, HandoverError, handovers_from_text, handovers_to_text},
+    mldsa::{MlDsaSigner, MlDsaVerifier, cosigned_message, init_mldsa, load_mldsa, mldsa_verifier},
+    ring::{KeyRing, RingError},
+    rotate::{
+        discard_next, load_next, load_ring, pending_next, prepare_next, prepare_next_from,
+        promote_next, recover,
+    },
+    sealed::Passphrase,
+};
 
 /// C2SP signature type of Ed25519.
 const ED25519: u8 = 0x01;
@@ -39,11 +51,67 @@ pub enum KeyError {
     #[error("not a C2SP verifier key: {0}")]
     Verifier(&'static str),
     /// The private and the public key files belong to different keys.
-    #[error("ledger.pem and ledger.vkey belong to different keys")]
-    Mismatch,
+    #[error("{0} and the verifier key beside it belong to different keys")]
+    Mismatch(String),
     /// The system gave no randomness.
     #[error("no randomness from the system")]
     Randomness,
+    /// A passphrase is empty or too long.
+    #[error("a passphrase has 1 to 1024 bytes")]
+    Passphrase,
+    /// A secret file can be read or changed by others than its owner.
+    #[error("{path} has mode {mode:04o} and is open to others; run: chmod 600 {path}")]
+    Exposed {
+        /// The file.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The private key is encrypted and there is no passphrase.
+    #[error("{0} is encrypted and no passphrase was given")]
+    Encrypted(String),
+    /// There is a passphrase, but the private key lies open: either it was never encrypted or
+    /// somebody put another file in its place.
+    #[error("a passphrase was given, but {0} is not encrypted")]
+    NotEncrypted(String),
+    /// The passphrase is wrong, or the file is damaged.
+    #[error("the passphrase does not open {0}")]
+    WrongPassphrase(String),
+    /// The file names a key derivation that we lack, or one that costs too much.
+    #[error("{0} is encrypted in an unknown way or with excessive cost")]
+    Derivation(String),
+    /// A private key could not be encoded.
+    #[error("a private key could not be encoded")]
+    Sealing,
+    /// There is a verifier key, but no private key: that lives elsewhere, as in an HSM.
+    #[error("{0} does not exist; the private key lives elsewhere or is lost")]
+    External(String),
+    /// A change of the key files was interrupted; [`recover`] finishes or undoes it.
+    #[error("{0} was left behind by an interrupted change of keys, which must be recovered first")]
+    Interrupted(String),
+    /// Another process changes the key files.
+    #[error("another process is changing the keys under {0}")]
+    Busy(String),
+    /// No next key was prepared.
+    #[error("no next key was prepared")]
+    NoNext,
+    /// The key, or its id, is in use already or was once.
+    #[error("the key id {0} is or was in use; a rotation needs a fresh key")]
+    Used(String),
+    /// A handover is not from the current to the next key of this directory.
+    #[error("the handover does not lead from the current key to the next one")]
+    WrongHandover,
+    /// A kept handover cannot be trusted.
+    #[error("{path}: {source}")]
+    Handover {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: HandoverError,
+    },
+    /// The kept handovers form no chain.
+    #[error("kept handovers: {0}")]
+    Ring(#[from] RingError),
 }
 
 /// A name and an Ed25519 public key: `name+hex8(id)+base64(0x01 || key)`.
@@ -67,7 +135,7 @@ impl VerifierKey {
         }
         Ok(Self {
             name: name.to_owned(),
-            id: key_id(name, &key),
+            id: key_id(name, ED25519, key.as_bytes()),
             key,
         })
     }
@@ -85,6 +153,11 @@ impl VerifierKey {
     /// The key id in lower-case hex.
     pub fn id_hex(&self) -> String {
         hex::encode(self.id)
+    }
+
+    /// The bare public key.
+    pub fn public_key(&self) -> &VerifyingKey {
+        &self.key
     }
 
     /// Checks a signature strictly (no small-order points, canonical encodings only).
@@ -142,75 +215,15 @@ pub(crate) fn valid_name(name: &str) -> bool {
             .any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
 
-fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
+/// The C2SP key id of a public key of the given signature type.
+fn key_id(name: &str, kind: u8, key: &[u8]) -> [u8; 4] {
     let digest: [u8; 32] = Sha256::new()
         .chain_update(name)
-        .chain_update([b'\n', ED25519])
-        .chain_update(key.as_bytes())
+        .chain_update([b'\n', kind])
+        .chain_update(key)
         .finalize()
         .into();
     [digest[0], digest[1], digest[2], digest[3]]
-}
-
-/// Makes a new key pair under `dir/keys`: `ledger.pem` (PKCS#8, mode 0600) and `ledger.vkey`.
-/// Both files are durable when this returns.
-///
-/// # Errors
-/// [`KeyError::Exists`] when either file is there; otherwise when a file cannot be written.
-pub fn init(dir: &Path, origin: &str) -> Result<(SigningKey, VerifierKey), KeyError> {
-    let mut seed = [0u8; 32];
-    getrandom::fill(&mut seed).map_err(|_| KeyError::Randomness)?;
-    let key = SigningKey::from_bytes(&seed);
-    let verifier = VerifierKey::new(origin, key.verifying_key())?;
-    let keys = dir.join("keys");
-    fs::create_dir_all(&keys).map_err(|source| io_error(&keys, source))?;
-    let (private, public) = (keys.join("ledger.pem"), keys.join("ledger.vkey"));
-    for path in [&private, &public] {
-        if path.exists() {
-            return Err(KeyError::Exists(path.display().to_string()));
-        }
-    }
-    let pem = key
-        .to_pkcs8_pem(LineEnding::LF)
-        .map_err(|_| KeyError::NotAPrivateKey(private.display().to_string()))?;
-    write_new(&private, pem.as_bytes(), 0o600)?;
-    write_new(&public, format!("{verifier}\n").as_bytes(), 0o644)?;
-    fs::File::open(&keys)
-        .and_then(|d| d.sync_all())
-        .map_err(|e| io_error(&keys, e))?;
-    Ok((key, verifier))
-}
-
-/// Reads the key pair of `dir/keys` and checks that both files belong together.
-///
-/// # Errors
-/// When a file is missing or malformed, or the two do not match.
-pub fn load(dir: &Path) -> Result<(SigningKey, VerifierKey), KeyError> {
-    let keys = dir.join("keys");
-    let (private, public) = (keys.join("ledger.pem"), keys.join("ledger.vkey"));
-    let pem = fs::read_to_string(&private).map_err(|e| io_error(&private, e))?;
-    let key = SigningKey::from_pkcs8_pem(&pem)
-        .map_err(|_| KeyError::NotAPrivateKey(private.display().to_string()))?;
-    let text = fs::read_to_string(&public).map_err(|e| io_error(&public, e))?;
-    let verifier: VerifierKey = text.trim_end_matches('\n').parse()?;
-    if verifier.key == key.verifying_key() {
-        Ok((key, verifier))
-    } else {
-        Err(KeyError::Mismatch)
-    }
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
-    let open = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path);
-    open.and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    })
-    .map_err(|source| io_error(path, source))
 }
 
 fn io_error(path: &Path, source: io::Error) -> KeyError {

@@ -11,7 +11,6 @@ pub(crate) struct Layout {
     pub(crate) root: PathBuf,
     pub(crate) tiles: PathBuf,
     pub(crate) wal: PathBuf,
-    pub(crate) guard: PathBuf,
     pub(crate) stage: PathBuf,
 }
 
@@ -21,10 +20,13 @@ impl Layout {
             root: root.to_owned(),
             tiles: root.join("ledger"),
             wal: root.join("wal"),
-            guard: root.join("guard/checkpoint"),
             // Half-written files never stand where a reader of tiles looks.
             stage: root.join("wal/stage"),
         }
+    }
+
+    pub(crate) fn guard(&self) -> PathBuf {
+        self.root.join("guard")
     }
 
     pub(crate) fn checkpoint(&self) -> PathBuf {
@@ -43,6 +45,11 @@ impl Layout {
 /// Content of the marker that a clean stop leaves.
 pub(crate) fn clean_text(size: u64) -> String {
     format!("countersign/clean/v1\n{size}\n")
+}
+
+/// The number of entries in the full bundles among the first `size` entries.
+pub(crate) fn full_bundles(size: u64) -> u64 {
+    size / WIDTH * WIDTH
 }
 
 /// What a tile holds.
@@ -82,6 +89,15 @@ impl Tile {
         } else {
             format!("{base}.p/{}", self.width)
         }
+    }
+
+    /// The folder of the partial tiles of this tile's number.
+    pub(crate) fn partials(&self) -> String {
+        let full = Self {
+            width: WIDTH,
+            ..*self
+        };
+        full.path() + ".p"
     }
 
     /// Reads a path relative to the tile directory; only the exact spelling is a tile.
@@ -129,22 +145,4 @@ impl Tile {
             width,
         })
     }
-}
-
-/// Every file that the tree of `size` leaves needs.
-pub(crate) fn required(size: u64) -> Vec<Tile> {
-    let mut tiles = Vec::new();
-    let mut hashes = size;
-    let mut level = 0;
-    while hashes > 0 {
-        for number in 0..hashes.div_ceil(WIDTH) {
-            if level == 0 {
-                tiles.extend(Tile::at(Kind::Entries, number, size));
-            }
-            tiles.extend(Tile::at(Kind::Hashes(level), number, size));
-        }
-        hashes /= WIDTH;
-        level += 1;
-    }
-    tiles
 }

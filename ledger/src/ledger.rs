@@ -2,58 +2,41 @@
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 
-use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    entry,
-    index::Index,
+    entry::{Draft, EntryError, Event},
+    indexer::Indexer,
     layout::Layout,
-    publish::Publisher,
-    receipt, recovery,
-    sequencer::{Command, Sequencer},
+    receipt,
+    sequencer::Command,
+    signer::Signer,
+    store::Store,
     tree::TileReader,
-    wal::{OpenSegment, plain_segments},
 };
 
+mod opening;
+mod state;
 mod types;
 
+pub use opening::Opening;
+pub(crate) use state::{Durable, InForce, State};
 pub use types::{
-    AppendError, CheckpointInfo, CloseError, Head, OpenError, ReadError, Recovery, Sequenced,
-    Settings,
+    AppendError, CheckpointInfo, Clock, CloseError, Head, IndexStatus, OpenError, ReadError,
+    Recovery, Sequenced, Settings,
 };
 
-/// A durable entry that is not yet published.
-#[derive(Debug, Clone)]
-pub(crate) struct Pending {
-    pub(crate) index: u64,
-    pub(crate) bytes: Arc<[u8]>,
-    pub(crate) rows: Vec<(String, String)>,
-}
-
 /// What the threads and the handles share.
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) size: u64,
-    pub(crate) pending: std::collections::VecDeque<Pending>,
-    pub(crate) published: Option<CheckpointInfo>,
-    pub(crate) checkpoint_note: String,
-    /// First index and path of each segment; the last is being written.
-    pub(crate) segments: Vec<(u64, PathBuf)>,
-    pub(crate) poisoned: Option<String>,
-}
-
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) layout: Layout,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) state: Mutex<State>,
-    pub(crate) index: Mutex<Box<dyn Index>>,
 }
 
 impl Shared {
@@ -61,10 +44,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn index(&self) -> std::sync::MutexGuard<'_, Box<dyn Index>> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// Nothing is written any more until the ledger is opened, and with that read, again.
     pub(crate) fn poison(&self, reason: &dyn fmt::Display) {
         tracing::error!(%reason, "ledger stopped writing");
         self.state()
@@ -72,8 +52,9 @@ impl Shared {
             .get_or_insert_with(|| reason.to_string());
     }
 
-    fn published_size(&self) -> u64 {
-        self.state().published.as_ref().map_or(0, |info| info.size)
+    /// Reads the tiles of the tree of `size` entries.
+    pub(crate) fn tiles(&self, size: u64) -> TileReader {
+        TileReader::new(&self.store, &self.layout.tiles, size)
     }
 }
 
@@ -85,6 +66,7 @@ pub(crate) fn index_rows(members: &Map<String, Value>, names: &[String]) -> Vec<
 
 struct Inner {
     shared: Arc<Shared>,
+    indexer: Indexer,
     commands: Option<mpsc::Sender<Command>>,
     sequencer: Option<JoinHandle<()>>,
 }
@@ -114,50 +96,6 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// Opens or creates the ledger of a data directory, repairs what a crash left and starts its
-    /// writer. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`OpenError`]; nothing was signed then.
-    pub fn open(
-        settings: Settings,
-        key: SigningKey,
-        index: Box<dyn Index>,
-    ) -> Result<(Self, Recovery), OpenError> {
-        Self::open_on(settings, key, index, plain_segments())
-    }
-
-    pub(crate) fn open_on(
-        settings: Settings,
-        key: SigningKey,
-        index: Box<dyn Index>,
-        open_segment: OpenSegment,
-    ) -> Result<(Self, Recovery), OpenError> {
-        if settings.queue == 0 || settings.max_pending == 0 {
-            return Err(OpenError::Settings("a queue of no places takes nothing"));
-        }
-        let recovered = recovery::open(settings, key, index)?;
-        let recovery = recovered.recovery;
-        let (commands, receiver) = mpsc::channel(recovered.shared.settings.queue);
-        let shared = recovered.shared.clone();
-        let publisher = Publisher::new(&recovered);
-        let sequencer = Sequencer::new(recovered, open_segment, publisher)?;
-        let thread = std::thread::Builder::new()
-            .name("ledger-sequencer".into())
-            .spawn(move || sequencer.run(receiver))?;
-        let inner = Inner {
-            shared,
-            commands: Some(commands),
-            sequencer: Some(thread),
-        };
-        Ok((
-            Self {
-                inner: Arc::new(inner),
-            },
-            recovery,
-        ))
-    }
-
     /// Appends an entry. On return it is on stable storage (written and `fdatasync`ed) and found
     /// by [`Ledger::find`]; it is published with the next checkpoint. Dropping the future does
     /// not take the entry back.
@@ -165,25 +103,111 @@ impl Ledger {
     /// # Errors
     /// [`AppendError`]; after `Poisoned` the entry may or may not be in the ledger.
     pub async fn append(&self, members: Map<String, Value>) -> Result<Sequenced, AppendError> {
-        entry::Draft::new(&members).map_err(AppendError::NotCanonical)?;
+        self.sequence(&members, Draft::new(&members)).await
+    }
+
+    async fn sequence(
+        &self,
+        members: &Map<String, Value>,
+        draft: Result<Draft, EntryError>,
+    ) -> Result<Sequenced, AppendError> {
+        let draft = draft.map_err(AppendError::NotCanonical)?;
+        let shared = &self.inner.shared;
         {
-            let state = self.inner.shared.state();
+            let state = shared.state();
             if let Some(reason) = &state.poisoned {
                 return Err(AppendError::Poisoned(reason.clone()));
             }
-            if state.pending.len() >= self.inner.shared.settings.max_pending {
+            if state.pending.len() >= shared.settings.max_pending {
                 return Err(AppendError::Overloaded);
             }
         }
+        let rows = index_rows(members, &shared.settings.index_members);
+        self.command(|reply| Command::Append { draft, rows, reply })
+            .await
+    }
+
+    async fn command(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<Sequenced, AppendError>>) -> Command,
+    ) -> Result<Sequenced, AppendError> {
         let (reply, answer) = oneshot::channel();
         let commands = self.inner.commands.as_ref().ok_or(AppendError::Closed)?;
         commands
-            .try_send(Command::Append { members, reply })
+            .try_send(command(reply))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
             })?;
         answer.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// Lets `next` sign from the entry after this one on. The entry, with `members` of the
+    /// caller's, carries the statement that both keys sign, and is the last that the old key
+    /// attests.
+    ///
+    /// # Errors
+    /// [`AppendError`]; then the old key goes on, unless the ledger is poisoned.
+    pub async fn rotate(
+        &self,
+        next: Arc<dyn Signer>,
+        members: Map<String, Value>,
+    ) -> Result<Sequenced, AppendError> {
+        self.command(|reply| Command::Rotate {
+            next,
+            members,
+            reply,
+        })
+        .await
+    }
+
+    /// Records that bundles of entries below `index` need not be kept, waits until that is
+    /// published, and removes them. The boundary is rounded down to a full bundle; hash tiles stay,
+    /// so that older receipts still verify and newer ones can still be made.
+    ///
+    /// # Errors
+    /// [`AppendError`] when the record could not be made: nothing is removed then.
+    pub async fn prune(
+        &self,
+        index: u64,
+        members: Map<String, Value>,
+    ) -> Result<Sequenced, AppendError> {
+        let before = crate::layout::full_bundles(index.min(self.head().size));
+        let draft = Draft::with_event(members.clone(), &Event::PrunedBefore(before));
+        let sequenced = self.sequence(&members, draft).await?;
+        self.published(sequenced.index).await?;
+        let shared = self.inner.shared.clone();
+        let removal = tokio::task::spawn_blocking(move || crate::prune::remove(&shared, before));
+        match removal.await {
+            Ok(Ok(())) => Ok(sequenced),
+            // What is left over is removed by the next pruning: its boundary is not lower.
+            Ok(Err(error)) => Err(AppendError::Unfinished(error.to_string())),
+            Err(error) => Err(AppendError::Unfinished(error.to_string())),
+        }
+    }
+
+    /// Waits until the entry at `index` is published.
+    ///
+    /// # Errors
+    /// When the ledger stops writing first.
+    pub async fn published(&self, index: u64) -> Result<CheckpointInfo, AppendError> {
+        let shared = &self.inner.shared;
+        let mut changes = shared.state().changes.subscribe();
+        loop {
+            {
+                let state = shared.state();
+                if let Some(info) = state.published.as_ref().filter(|info| info.size > index) {
+                    return Ok(info.clone());
+                }
+                if let Some(reason) = &state.poisoned {
+                    return Err(AppendError::Poisoned(reason.clone()));
+                }
+            }
+            // The sender lives in the state: it is gone only with the ledger. The pause bounds what
+            // a missed poisoning costs.
+            let pause = shared.settings.publish_every.saturating_mul(2);
+            let _ = tokio::time::timeout(pause, changes.changed()).await;
+        }
     }
 
     /// How far the ledger has got.
@@ -192,7 +216,13 @@ impl Ledger {
         Head {
             size: state.size,
             published: state.published.clone(),
+            stalled: state.stalled.clone(),
         }
+    }
+
+    /// How far the index has got.
+    pub fn index_status(&self) -> IndexStatus {
+        self.inner.indexer.status()
     }
 
     /// Why the ledger refuses appends, if a write has failed since it was opened.
@@ -205,55 +235,38 @@ impl Ledger {
         self.inner.shared.state().checkpoint_note.clone()
     }
 
-    /// The bytes of an entry, published or not; `None` past the end. Blocks on the disk.
+    /// The bytes of an entry, published or not; `None` past the end and for what was pruned.
+    /// Blocks on the disk.
     ///
     /// # Errors
     /// When a tile cannot be read.
     pub fn read(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let shared = &self.inner.shared;
-        {
+        let size = {
             let state = shared.state();
-            if let Some(first) = state.pending.front().map(|pending| pending.index)
-                && let Some(slot) = index.checked_sub(first)
-            {
-                let slot = usize::try_from(slot).unwrap_or(usize::MAX);
-                return Ok(state
-                    .pending
-                    .get(slot)
-                    .map(|pending| pending.bytes.to_vec()));
+            if let Some(durable) = state.pending(index) {
+                return Ok(Some(durable.bytes.to_vec()));
             }
-        }
-        let size = shared.published_size();
+            state.integrated
+        };
         if index >= size {
             return Ok(None);
         }
-        Ok(Some(
-            TileReader::new(&shared.layout.tiles, size).entry(index)?,
-        ))
+        let bundle = shared
+            .tiles(size)
+            .bundle_if_kept(index / crate::layout::WIDTH)?;
+        let slot = usize::try_from(index % crate::layout::WIDTH).unwrap_or(usize::MAX);
+        Ok(bundle.and_then(|mut bundle| (slot < bundle.len()).then(|| bundle.swap_remove(slot))))
     }
 
     /// The indices of the entries whose indexed member has this value, ascending; entries that
     /// were just acknowledged are found. Blocks on the disk.
     ///
     /// # Errors
-    /// When the index cannot be read.
+    /// [`ReadError::IndexBehind`] while the index is being built and the answer could be
+    /// incomplete; [`ReadError::Index`] when it cannot be read, which also has it built anew.
     pub fn find(&self, member: &str, value: &str) -> Result<Vec<u64>, ReadError> {
-        // The tail is read first: an entry leaves it only after the index has it.
-        let tail: Vec<u64> = {
-            let state = self.inner.shared.state();
-            let wanted = |p: &&Pending| p.rows.iter().any(|(m, v)| m == member && v == value);
-            state
-                .pending
-                .iter()
-                .filter(wanted)
-                .map(|pending| pending.index)
-                .collect()
-        };
-        let mut found = self.inner.shared.index().find(member, value)?;
-        found.extend(tail);
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+        self.inner.indexer.find(member, value)
     }
 
     /// The receipt (C2SP tlog-proof) of a published entry under the newest checkpoint; `None`
@@ -270,8 +283,8 @@ impl Ledger {
         if index >= size {
             return Ok(None);
         }
-        let mut reader = TileReader::new(&self.inner.shared.layout.tiles, size);
-        Ok(Some(receipt::print(&mut reader, index, size, &note)?))
+        let mut tiles = self.inner.shared.tiles(size);
+        Ok(Some(receipt::print(&mut tiles, index, size, &note)?))
     }
 
     /// Refuses new entries, publishes the rest and marks the stop as clean.

@@ -1,11 +1,19 @@
 //! C2SP signed notes and checkpoints: strict parsing, exact printing.
 
+mod line;
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signature, Signer, SigningKey};
+use ed25519_dalek::Signature;
 
-use crate::{keys::VerifierKey, merkle::Hash};
+use crate::{
+    keys::{KeyRing, VerifierKey},
+    merkle::Hash,
+    signer::{Signer, SignerError},
+};
+
+pub use self::line::SignatureLine;
 
 /// Most signature lines accepted in one note.
 const MAX_SIGNATURES: usize = 64;
@@ -32,20 +40,16 @@ pub enum NoteError {
         /// Origin line of the checkpoint.
         found: String,
     },
+    /// The signer gave no signature.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
 }
 
 /// A signed note: text and signature lines (C2SP signed-note v1.0.0).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     text: String,
-    signatures: Vec<NoteSignature>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct NoteSignature {
-    name: String,
-    id: [u8; 4],
-    bytes: Vec<u8>,
+    signatures: Vec<SignatureLine>,
 }
 
 impl Note {
@@ -53,18 +57,50 @@ impl Note {
     ///
     /// # Errors
     /// [`NoteError::Malformed`] when the text is empty, lacks its last newline or holds control
-    /// characters.
-    pub fn sign(text: String, name: &VerifierKey, key: &SigningKey) -> Result<Self, NoteError> {
+    /// characters; otherwise as [`Note::add_signature`].
+    pub fn sign(text: String, name: &VerifierKey, signer: &dyn Signer) -> Result<Self, NoteError> {
         check_text(&text)?;
-        let signature = NoteSignature {
-            name: name.name().to_owned(),
-            id: name.id(),
-            bytes: key.sign(text.as_bytes()).to_bytes().to_vec(),
-        };
-        Ok(Self {
+        let mut note = Self {
             text,
-            signatures: vec![signature],
-        })
+            signatures: Vec::new(),
+        };
+        note.add_signature(name, signer)?;
+        Ok(note)
+    }
+
+    /// Signs the text once more and adds the line. The signature is checked before it is added, so
+    /// that no faulty one gets out.
+    ///
+    /// # Errors
+    /// [`NoteError::Signer`] when there is no signature, [`NoteError::BadSignature`] when it is
+    /// not by the key of `name`; otherwise as [`Note::add_line`].
+    pub fn add_signature(
+        &mut self,
+        name: &VerifierKey,
+        signer: &dyn Signer,
+    ) -> Result<(), NoteError> {
+        let signature = signer.sign(self.text.as_bytes())?;
+        name.verify(self.text.as_bytes(), &signature)
+            .map_err(|_| NoteError::BadSignature(name.to_string()))?;
+        let bytes = signature.to_bytes().to_vec();
+        self.add_line(SignatureLine::new(name.name(), name.id(), bytes)?)
+    }
+
+    /// Adds a signature line made elsewhere, as by a witness; it is not checked. It takes the place
+    /// of a line with the same name and key id.
+    ///
+    /// # Errors
+    /// [`NoteError::Malformed`] when the note has all the lines it may have.
+    pub fn add_line(&mut self, line: SignatureLine) -> Result<(), NoteError> {
+        let same = |old: &&mut SignatureLine| old.name == line.name && old.id == line.id;
+        if let Some(old) = self.signatures.iter_mut().find(same) {
+            *old = line;
+        } else if self.signatures.len() == MAX_SIGNATURES {
+            return Err(NoteError::Malformed("too many signatures"));
+        } else {
+            self.signatures.push(line);
+        }
+        Ok(())
     }
 
     /// Parses a note; signatures are not checked.
@@ -86,7 +122,8 @@ impl Note {
             .ok_or(NoteError::Malformed("no last newline"))?;
         let signatures = lines
             .split('\n')
-            .map(parse_signature)
+            .take(MAX_SIGNATURES + 1)
+            .map(SignatureLine::parse)
             .collect::<Result<Vec<_>, _>>()?;
         if signatures.len() > MAX_SIGNATURES {
             return Err(NoteError::Malformed("too many signatures"));
@@ -101,6 +138,11 @@ impl Note {
     /// The signed text, with its last newline.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The signature lines in their order, checked or not.
+    pub fn signatures(&self) -> &[SignatureLine] {
+        &self.signatures
     }
 
     /// Checks that `key` signed this note. Lines of unknown keys are ignored; every line that
@@ -131,11 +173,9 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for line in &self.signatures {
-            let payload = [line.id.as_slice(), &line.bytes].concat();
-            writeln!(f, "\u{2014} {} {}", line.name, STANDARD.encode(payload))?;
-        }
-        Ok(())
+        self.signatures
+            .iter()
+            .try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -147,24 +187,6 @@ fn check_text(text: &str) -> Result<(), NoteError> {
         return Err(NoteError::Malformed("control character"));
     }
     Ok(())
-}
-
-fn parse_signature(line: &str) -> Result<NoteSignature, NoteError> {
-    let bad = NoteError::Malformed("signature line");
-    let rest = line.strip_prefix("\u{2014} ").ok_or_else(|| bad.clone())?;
-    let (name, encoded) = rest.split_once(' ').ok_or_else(|| bad.clone())?;
-    if !crate::keys::valid_name(name) {
-        return Err(bad);
-    }
-    let payload = STANDARD.decode(encoded).map_err(|_| bad.clone())?;
-    match payload.split_first_chunk::<4>() {
-        Some((id, bytes)) if !bytes.is_empty() => Ok(NoteSignature {
-            name: name.to_owned(),
-            id: *id,
-            bytes: bytes.to_vec(),
-        }),
-        _ => Err(bad),
-    }
 }
 
 /// A tree head: origin, size and root (C2SP tlog-checkpoint v1.0.0, without extension lines).
@@ -221,12 +243,28 @@ impl Checkpoint {
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, NoteError> {
         let note = Note::parse(note)?;
         note.verify(key)?;
+        Self::parse(note.text())?.of(key)
+    }
+
+    /// Parses a signed checkpoint and checks that the one key of `ring` signed it that is in force
+    /// at its size ([`KeyRing::checkpoint_key`]).
+    ///
+    /// # Errors
+    /// Any [`NoteError`].
+    pub fn open_with(note: &str, ring: &KeyRing) -> Result<Self, NoteError> {
+        let note = Note::parse(note)?;
         let checkpoint = Self::parse(note.text())?;
-        if checkpoint.origin != key.name() {
-            let (expected, found) = (key.name().to_owned(), checkpoint.origin);
-            return Err(NoteError::Origin { expected, found });
+        let key = ring.checkpoint_key(checkpoint.size);
+        note.verify(key)?;
+        checkpoint.of(key)
+    }
+
+    fn of(self, key: &VerifierKey) -> Result<Self, NoteError> {
+        if self.origin == key.name() {
+            return Ok(self);
         }
-        Ok(checkpoint)
+        let (expected, found) = (key.name().to_owned(), self.origin);
+        Err(NoteError::Origin { expected, found })
     }
 }
 

@@ -1,43 +1,71 @@
-//! Integration and publication: tiles, guard, checkpoint, index, in this order.
+//! From durable to published: Sequenced -> Integrated -> Signed -> Published. Each step takes what
+//! the step before made and nothing else, so that none can be left out.
 
 use std::{
-    collections::BTreeSet,
-    fs, io,
+    io,
+    path::PathBuf,
     sync::{Arc, mpsc},
     thread::JoinHandle,
 };
 
-use ed25519_dalek::SigningKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    durable::{invalid, read_optional, replace},
-    index::IndexRow,
-    keys::VerifierKey,
-    layout::{Tile, WIDTH},
-    ledger::{CheckpointInfo, Pending, Shared},
+    durable::invalid,
+    guard::{Guard, GuardError, Guarded, clock_text},
+    indexer::Wake,
+    layout::Tile,
+    ledger::{CheckpointInfo, Durable, Settings, Shared},
+    log::Stop,
+    merkle::{consistency_proof, range_root},
     note::{Checkpoint, Note},
     recovery::Recovered,
+    store::{replace, replace_all},
     tree::{Edge, TileFile},
+    witness::{WitnessError, Witnesses},
 };
 
 /// Turns durable entries into a published tree.
 pub(crate) struct Publisher {
     shared: Arc<Shared>,
-    key: SigningKey,
-    name: VerifierKey,
+    /// The tree as last signed.
     edge: Edge,
-    guard_note: String,
-    /// Partial tiles of the checkpoint before the current one; readers may still want them.
-    previous: BTreeSet<Tile>,
+    held: Option<Guarded>,
+    signed_at: Option<Timestamp>,
+    /// The one in the data directory first.
+    guards: Vec<Box<dyn Guard>>,
+    witnesses: Option<Box<dyn Witnesses>>,
+    indexer: Wake,
+    /// Signed and not yet published, for want of witnesses.
+    waiting: Option<Signed>,
 }
 
-/// How a publisher thread is told to end.
-pub(crate) enum Stop {
-    /// Publish the rest first.
-    Publish,
-    /// Leave the rest to the next open.
-    Leave,
+/// Entries whose tiles are durable and were read back.
+struct Integrated {
+    edge: Edge,
+    /// Tiles that became full with it.
+    full: Vec<Tile>,
+}
+
+/// A tree whose checkpoint every guard holds.
+struct Signed {
+    checkpoint: Checkpoint,
+    note: String,
+    time: Timestamp,
+}
+
+/// Why a publication did not come about.
+enum Halt {
+    /// Nothing is wrong with the ledger; the next round tries again.
+    Later(String),
+    /// Nothing may be signed any more.
+    Poison(String),
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Self {
+        Self::Poison(error.to_string())
+    }
 }
 
 /// The running publisher thread.
@@ -56,14 +84,39 @@ impl PublisherThread {
 }
 
 impl Publisher {
-    pub(crate) fn new(recovered: &Recovered) -> Self {
+    pub(crate) fn new(
+        recovered: &mut Recovered,
+        witnesses: Option<Box<dyn Witnesses>>,
+        indexer: Wake,
+    ) -> Self {
+        let shared = recovered.shared.clone();
+        let held = recovered.held.as_ref();
+        let waiting = recovered.unpublished.take().map(|checkpoint| Signed {
+            checkpoint,
+            note: held.map(|held| held.note.clone()).unwrap_or_default(),
+            time: recovered
+                .signed_at
+                .unwrap_or_else(|| shared.settings.clock.now()),
+        });
         Self {
-            shared: recovered.shared.clone(),
-            key: recovered.key.clone(),
-            name: recovered.name.clone(),
+            shared,
             edge: recovered.edge.clone(),
-            guard_note: recovered.guard_note.clone(),
-            previous: BTreeSet::new(),
+            held: recovered.held.clone(),
+            guards: std::mem::take(&mut recovered.guards),
+            waiting,
+            signed_at: recovered.signed_at,
+            witnesses,
+            indexer,
+        }
+    }
+
+    /// Shows what a crash kept from being shown, unless witnesses must be asked first.
+    pub(crate) fn finish(&mut self) {
+        if self.witnesses.is_none()
+            && self.waiting.is_some()
+            && let Err(Halt::Poison(why)) = self.show_waiting()
+        {
+            self.shared.poison(&why);
         }
     }
 
@@ -79,14 +132,7 @@ impl Publisher {
                         Ok(Stop::Publish) => true,
                         Ok(Stop::Leave) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
                     };
-                    if self.shared.state().poisoned.is_some() {
-                        break;
-                    }
-                    if let Err(error) = self.publish() {
-                        self.shared.poison(&error);
-                        break;
-                    }
-                    if last {
+                    if !self.round() || last {
                         break;
                     }
                 }
@@ -94,112 +140,205 @@ impl Publisher {
         Ok(PublisherThread { stop, thread })
     }
 
-    fn publish(&mut self) -> io::Result<()> {
-        let fresh: Vec<Pending> = self.shared.state().pending.iter().cloned().collect();
-        if fresh.is_empty() {
-            return Ok(());
+    /// Publishes what is there; false when the ledger is poisoned.
+    pub(crate) fn round(&mut self) -> bool {
+        if self.shared.state().poisoned.is_some() {
+            return false;
         }
-        let before: BTreeSet<Tile> = self.edge.partials().iter().map(|(tile, _)| *tile).collect();
+        let stalled = match self.publish() {
+            Ok(()) => None,
+            Err(Halt::Later(why)) => {
+                tracing::warn!(%why, "publication waits");
+                Some(why)
+            }
+            Err(Halt::Poison(why)) => {
+                self.shared.poison(&why);
+                return false;
+            }
+        };
+        self.shared.state().stalled = stalled;
+        true
+    }
+
+    fn publish(&mut self) -> Result<(), Halt> {
+        if let Some(integrated) = self.integrate()? {
+            let signed = self.sign(integrated)?;
+            self.waiting = Some(signed);
+        }
+        self.show_waiting()
+    }
+
+    fn show_waiting(&mut self) -> Result<(), Halt> {
+        match self.waiting.take() {
+            None => Ok(()),
+            Some(signed) => match self.cosign(&signed) {
+                Ok(note) => self.show(&signed, note),
+                Err(halt) => {
+                    self.waiting = Some(signed);
+                    Err(halt)
+                }
+            },
+        }
+    }
+
+    /// Writes the tiles of all durable entries and reads them back.
+    fn integrate(&mut self) -> Result<Option<Integrated>, Halt> {
+        self.clock_is_ahead()?;
+        let fresh: Vec<Arc<Durable>> = self.shared.state().pending.iter().cloned().collect();
+        if fresh.is_empty() {
+            return Ok(None);
+        }
         let mut edge = self.edge.clone();
         let mut files = Vec::new();
-        for pending in &fresh {
-            edge.push(&pending.bytes, &mut files);
+        for durable in &fresh {
+            edge.push(&durable.bytes, durable.place.leaf_hash, &mut files);
         }
+        let full = files.iter().map(|(tile, _)| *tile).collect();
         files.extend(edge.partials());
         self.write_tiles(&files)?;
         self.recheck(&edge, &files)?;
-        self.sign(&edge)?;
-        self.index(&fresh, edge.size)?;
-        self.edge = edge;
-        self.forget_covered()?;
-        self.drop_partials(before)
+        Ok(Some(Integrated { edge, full }))
+    }
+
+    /// A checkpoint that bears an older time than the one before could not be put in order.
+    fn clock_is_ahead(&self) -> Result<(), Halt> {
+        let settings = &self.shared.settings;
+        let now = settings.clock.now();
+        match self.signed_at {
+            Some(last) if is_behind(now, last, settings) => Err(Halt::Later(format!(
+                "the clock is behind: it says {now}, the last checkpoint was signed at {last}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Tiles are immutable: one that is there must already be what it is about to become.
     fn write_tiles(&self, files: &[TileFile]) -> io::Result<()> {
-        let layout = &self.shared.layout;
+        let shared = &self.shared;
+        let mut missing: Vec<(PathBuf, &[u8])> = Vec::new();
         for (tile, bytes) in files {
-            let path = layout.tiles.join(tile.path());
-            match read_optional(&path)? {
+            let path = shared.layout.tiles.join(tile.path());
+            match shared.store.read(&path)? {
                 Some(found) if found == *bytes => {}
                 Some(_) => return Err(invalid(format!("{} has other content", tile.path()))),
-                // A crash before or after any of these leaves files that the next run finds
-                // equal; no checkpoint mentions them yet.
-                None => replace(&layout.stage, &path, bytes)?,
+                None => missing.push((path, bytes)),
             }
         }
-        Ok(())
+        // A crash before or after any of these leaves files that the next run finds equal; no
+        // checkpoint mentions them yet.
+        replace_all(&*shared.store, &shared.layout.stage, &missing)
     }
 
     /// What is about to be signed is what a reader will get, not what memory believes.
     fn recheck(&self, edge: &Edge, files: &[TileFile]) -> io::Result<()> {
-        let tiles = &self.shared.layout.tiles;
+        let shared = &self.shared;
         for (tile, bytes) in files {
-            if fs::read(tiles.join(tile.path()))? != *bytes {
+            let found = shared.store.read(&shared.layout.tiles.join(tile.path()))?;
+            if found.as_ref() != Some(bytes) {
                 return Err(invalid(format!("{} reads back differently", tile.path())));
             }
         }
-        if Edge::load(tiles, edge.size)?.root() != edge.root() {
+        let mut tiles = shared.tiles(edge.size);
+        if range_root(&mut tiles, 0, edge.size)? != edge.root() {
             return Err(invalid("the written tiles have another root"));
-        }
-        let guard = read_optional(&self.shared.layout.guard)?.unwrap_or_default();
-        if guard != self.guard_note.as_bytes() {
-            return Err(invalid(
-                "the guard is not the checkpoint that was last signed",
-            ));
         }
         Ok(())
     }
 
-    fn sign(&mut self, edge: &Edge) -> io::Result<()> {
-        let layout = &self.shared.layout;
-        let origin = self.name.name().to_owned();
+    /// Signs, and moves every guard from what was last signed to this.
+    fn sign(&mut self, integrated: Integrated) -> Result<Signed, Halt> {
+        let Integrated { edge, full } = integrated;
+        let key = self.shared.state().key_at(edge.size);
+        let key = key.ok_or_else(|| Halt::Poison("no key is in force".to_owned()))?;
         let checkpoint = Checkpoint {
-            origin,
+            origin: key.name.name().to_owned(),
             size: edge.size,
             root: edge.root(),
         };
-        let note = Note::sign(checkpoint.to_string(), &self.name, &self.key)
-            .map_err(|error| invalid(error.to_string()))?
+        let note = Note::sign(checkpoint.to_string(), &key.name, &*key.signer)
+            .map_err(|error| Halt::Later(error.to_string()))?
             .to_string();
-        // The guard first: once it is durable nothing inconsistent with it is ever signed. A
-        // crash after it makes the next open publish this same note.
-        replace(&layout.stage, &layout.guard, note.as_bytes())?;
-        // A crash before this leaves the older checkpoint, a prefix of the guard.
-        replace(&layout.stage, &layout.checkpoint(), note.as_bytes())?;
-        self.guard_note.clone_from(&note);
-        let mut state = self.shared.state();
-        let info = CheckpointInfo {
-            size: edge.size,
-            root: checkpoint.root,
-            time: Timestamp::now(),
+        let now = self.shared.settings.clock.now();
+        let time = self.signed_at.map_or(now, |last| last.max(now));
+        let clock = clock_text(key.name.name(), time);
+        let clock = Note::sign(clock, &key.name, &*key.signer)
+            .map_err(|error| Halt::Later(error.to_string()))?
+            .to_string();
+        let next = Guarded {
+            note: note.clone(),
+            clock,
         };
-        state.published = Some(info);
+        for guard in &mut self.guards {
+            // Once the first is durable nothing inconsistent with it is ever signed. A crash after
+            // it makes the next open move the others and publish this same note.
+            guard
+                .swap(self.held.as_ref(), &next)
+                .map_err(|error| match error {
+                    GuardError::Conflict => Halt::Poison(error.to_string()),
+                    GuardError::Io(error) => Halt::from(error),
+                })?;
+        }
+        self.held = Some(next);
+        self.signed_at = Some(time);
+        self.edge = edge;
+        self.forget_integrated()?;
+        for tile in &full {
+            self.drop_partials(tile)?;
+        }
+        Ok(Signed {
+            checkpoint,
+            note,
+            time,
+        })
+    }
+
+    /// Asks the witnesses; the note then carries their lines.
+    fn cosign(&mut self, signed: &Signed) -> Result<String, Halt> {
+        let Some(witnesses) = &mut self.witnesses else {
+            return Ok(signed.note.clone());
+        };
+        let size = signed.checkpoint.size;
+        let mut tiles = self.shared.tiles(size);
+        let mut proof = |old| consistency_proof(&mut tiles, old, size);
+        match witnesses.cosign(&signed.note, size, &mut proof) {
+            Ok(lines) => Ok(lines
+                .iter()
+                .fold(signed.note.clone(), |note, line| note + line + "\n")),
+            Err(WitnessError::NoQuorum(why)) => Err(Halt::Later(why)),
+            Err(WitnessError::Conflict(why)) => Err(Halt::Poison(why)),
+        }
+    }
+
+    /// Puts the checkpoint where readers look.
+    fn show(&self, signed: &Signed, note: String) -> Result<(), Halt> {
+        let layout = &self.shared.layout;
+        // A crash before this leaves the older checkpoint, a prefix of the guard.
+        replace(
+            &*self.shared.store,
+            &layout.stage,
+            &layout.checkpoint(),
+            note.as_bytes(),
+        )?;
+        let mut state = self.shared.state();
+        state.published = Some(CheckpointInfo {
+            size: signed.checkpoint.size,
+            root: signed.checkpoint.root,
+            time: signed.time,
+        });
         state.checkpoint_note = note;
+        state.changes.send_replace(signed.checkpoint.size);
         Ok(())
     }
 
-    fn index(&self, fresh: &[Pending], applied: u64) -> io::Result<()> {
-        let mut rows = Vec::new();
-        for pending in fresh {
-            rows.extend(pending.rows.iter().map(|(member, value)| IndexRow {
-                index: pending.index,
-                member: member.clone(),
-                value: value.clone(),
-            }));
-        }
-        // A crash before this leaves the index behind; the next open applies what is missing.
-        let applied = self.shared.index().apply(&rows, applied);
-        applied.map_err(|error| io::Error::other(error.to_string()))
-    }
-
     /// Forgets what the tree now holds: the tail in memory and whole segments of the log.
-    fn forget_covered(&self) -> io::Result<()> {
+    fn forget_integrated(&self) -> io::Result<()> {
         let mut state = self.shared.state();
+        let size = self.edge.size;
+        state.integrated = size;
         while state
             .pending
             .front()
-            .is_some_and(|first| first.index < self.edge.size)
+            .is_some_and(|first| first.place.index < size)
         {
             state.pending.pop_front();
         }
@@ -207,34 +346,34 @@ impl Publisher {
         while state
             .segments
             .get(1)
-            .is_some_and(|(first, _)| *first <= self.edge.size)
+            .is_some_and(|(first, _)| *first <= size)
         {
             covered.push(state.segments.remove(0).1);
         }
         drop(state);
-        // A crash between these leaves segments that are wholly published; the next run drops
+        self.indexer.wake();
+        // A crash between these leaves segments that are wholly integrated; the next run drops
         // them. The oldest goes first, so that what is left has no gap.
-        covered.iter().try_for_each(fs::remove_file)
+        covered
+            .iter()
+            .try_for_each(|path| self.shared.store.remove(path))
     }
 
-    /// Keeps the partial tiles of this checkpoint and the one before it.
-    fn drop_partials(&mut self, before: BTreeSet<Tile>) -> io::Result<()> {
-        let now: BTreeSet<Tile> = self.edge.partials().iter().map(|(tile, _)| *tile).collect();
-        let stale = std::mem::replace(&mut self.previous, before);
-        for tile in &stale {
-            if now.contains(tile) || self.previous.contains(tile) || tile.width == WIDTH {
-                continue;
-            }
-            let path = self.shared.layout.tiles.join(tile.path());
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            if let Some(dir) = path.parent() {
-                // Fails as long as newer partial tiles are in it, as it should.
-                let _ = fs::remove_dir(dir);
-            }
+    /// Removes the partial tiles of a tile that is full now. Until then they all stay: a reader of
+    /// any earlier checkpoint may want them (C2SP tlog-tiles).
+    fn drop_partials(&self, full: &Tile) -> io::Result<()> {
+        let store = &self.shared.store;
+        let path = self.shared.layout.tiles.join(full.partials());
+        for name in store.list(&path)? {
+            store.remove(&path.join(name))?;
         }
+        store.remove_empty_dir(&path);
         Ok(())
     }
+}
+
+/// Whether the clock is further behind the last signature than is tolerated.
+pub(crate) fn is_behind(now: Timestamp, signed: Timestamp, settings: &Settings) -> bool {
+    let tolerated = SignedDuration::try_from(settings.clock_tolerance);
+    signed.duration_since(now) > tolerated.unwrap_or(SignedDuration::MAX)
 }

@@ -1,35 +1,45 @@
-//! The one writer: orders, links, signs, and makes durable in batches.
+//! The one writer: orders, links and signs in batches. `log` makes them durable meanwhile.
 
-use std::{fs::File, io, sync::Arc};
+use std::sync::{Arc, mpsc as std_mpsc};
 
-use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    durable::replace,
-    entry::{Draft, EntryError, Link},
-    keys::VerifierKey,
-    layout::clean_text,
-    ledger::{AppendError, CloseError, Pending, Sequenced, Shared, index_rows},
-    merkle::leaf_hash,
-    publish::{Publisher, PublisherThread, Stop},
+    entry::{Draft, EntryError, Event, Link, Linked},
+    keys::{Handover, VerifierKey},
+    ledger::{AppendError, CloseError, Durable, InForce, Sequenced, Shared, index_rows},
+    log::{self, LogThread, Outcome},
+    merkle::{Hash, leaf_hash},
     recovery::Recovered,
-    wal::{self, AppendFile, OpenSegment, SEGMENT_BYTES},
+    signer::{Signer, SignerError},
 };
 
 /// Most entries in one batch.
-const BATCH_ENTRIES: usize = 1024;
+const BATCH_ENTRIES: usize = 4096;
 /// A batch takes no further entry once it has this many bytes.
 const BATCH_BYTES: usize = 4 << 20;
+/// Fewer entries than this are signed where they are; more threads would not pay.
+const SIGN_ALONE: usize = 16;
 
-type Reply = oneshot::Sender<Result<Sequenced, AppendError>>;
+pub(crate) type Reply = oneshot::Sender<Result<Sequenced, AppendError>>;
 
 /// What a handle asks of the writer.
 pub(crate) enum Command {
     /// Append one entry.
     Append {
-        /// Its members.
+        /// Its members in canonical form.
+        draft: Draft,
+        /// Its indexed members.
+        rows: Vec<(String, String)>,
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// Hand over to another key.
+    Rotate {
+        /// Who signs afterwards.
+        next: Arc<dyn Signer>,
+        /// The caller's members of the entry that carries the statement.
         members: Map<String, Value>,
         /// Where the answer goes.
         reply: Reply,
@@ -44,213 +54,287 @@ pub(crate) enum Command {
 /// The writer's own state; nobody else sees it.
 pub(crate) struct Sequencer {
     shared: Arc<Shared>,
-    key: SigningKey,
-    name: VerifierKey,
+    key: InForce,
     link: Link,
     next: u64,
-    open_segment: OpenSegment,
-    segment: Box<dyn AppendFile>,
-    segment_bytes: u64,
-    publisher: PublisherThread,
-    /// Held until the threads are gone.
-    _lock: Arc<File>,
+    log: LogThread,
+    /// Cores to sign on.
+    cores: usize,
 }
 
-#[derive(Default)]
-struct Batch {
-    frames: Vec<u8>,
-    pending: Vec<Pending>,
-    replies: Vec<(Reply, Sequenced)>,
-    /// The link before the batch, to return to when it cannot be written.
-    before: Option<Link>,
+/// An entry that has its place and is not yet durable.
+pub(crate) struct Pending {
+    linked: Linked,
+    index: u64,
+    seq: u64,
+    rows: Vec<(String, String)>,
+    reply: Reply,
+}
+
+/// An entry that is signed and not yet durable.
+pub(crate) struct Sealed {
+    pub(crate) durable: Durable,
+    pub(crate) reply: Reply,
 }
 
 impl Sequencer {
-    pub(crate) fn new(
-        recovered: Recovered,
-        open_segment: OpenSegment,
-        publisher: Publisher,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(recovered: Recovered, log: LogThread) -> Self {
         let Recovered {
             shared,
             key,
-            name,
             mut link,
-            lock,
             recovery,
             ..
         } = recovered;
         if link.chain_uid.is_empty() {
             link.chain_uid = uuid::Uuid::now_v7().to_string();
         }
-        let path = wal::segment_path(&shared.layout.wal, recovery.entries);
-        let segment = open_segment(&path)?;
-        shared.state().segments.push((recovery.entries, path));
-        Ok(Self {
+        Self {
             shared,
             key,
-            name,
             link,
             next: recovery.entries,
-            open_segment,
-            segment,
-            segment_bytes: 0,
-            publisher: publisher.start()?,
-            _lock: lock,
-        })
+            log,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
     }
 
     /// Serves commands until the ledger is closed or its last handle is gone.
     pub(crate) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        while let Some(first) = commands.blocking_recv() {
-            let mut batch = Batch::default();
-            let mut next = Some(first);
-            let mut close = None;
-            while let Some(command) = next.take() {
-                match command {
-                    Command::Append { members, reply } => self.admit(&mut batch, &members, reply),
-                    Command::Close { reply } => {
-                        close = Some(reply);
-                        break;
-                    }
+        let mut held = None;
+        while let Some(first) = held.take().or_else(|| commands.blocking_recv()) {
+            match first {
+                Command::Append { .. } => held = self.batch(first, &mut commands),
+                Command::Rotate {
+                    next,
+                    members,
+                    reply,
+                } => self.rotate(next, members, reply),
+                Command::Close { reply } => {
+                    commands.close();
+                    // The lock goes before the answer: who hears of the close may open again.
+                    let closed = self.log.end(log::Stop::Publish);
+                    let _ = reply.send(closed);
+                    return;
                 }
-                if batch.pending.len() < BATCH_ENTRIES && batch.frames.len() < BATCH_BYTES {
-                    next = commands.try_recv().ok();
-                }
-            }
-            self.commit(batch);
-            if let Some(reply) = close {
-                commands.close();
-                // The lock goes before the answer: who hears of the close may open again.
-                let closed = self.close();
-                let _ = reply.send(closed);
-                return;
             }
         }
-        self.publisher.end(Stop::Leave);
+        let _ = self.log.end(log::Stop::Leave);
     }
 
-    /// Seals an entry into the batch, or refuses it.
-    fn admit(&mut self, batch: &mut Batch, members: &Map<String, Value>, reply: Reply) {
-        let rows = index_rows(members, &self.shared.settings.index_members);
-        match self.seal(members) {
-            Ok((bytes, link)) => {
-                let index = self.next;
-                let seq = self.link.seq;
-                wal::frame(&mut batch.frames, index, &bytes);
-                let sequenced = Sequenced {
-                    index,
-                    seq,
-                    leaf_hash: leaf_hash(&bytes),
-                };
-                let before = std::mem::replace(&mut self.link, link);
-                batch.before.get_or_insert(before);
-                self.next += 1;
-                batch.pending.push(Pending {
-                    index,
-                    bytes: bytes.into(),
-                    rows,
-                });
-                batch.replies.push((reply, sequenced));
+    /// Collects appends, signs them and hands them on. Gives back what is no append.
+    fn batch(&mut self, first: Command, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        let before = self.position();
+        let mut pending = Vec::new();
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(command) = next {
+            let Command::Append { draft, rows, reply } = command else {
+                self.sign_and_write(pending, before);
+                return Some(command);
+            };
+            match self.place(&draft, rows, reply) {
+                Ok(placed) => {
+                    bytes += placed.linked.length();
+                    pending.push(placed);
+                }
+                Err((reply, error)) => drop(reply.send(Err(error))),
             }
-            Err(EntryError::TooLarge(bytes)) => {
-                let _ = reply.send(Err(AppendError::TooLarge(bytes)));
+            if pending.len() == BATCH_ENTRIES || bytes >= BATCH_BYTES {
+                break;
             }
-            Err(error) => {
-                let _ = reply.send(Err(AppendError::NotCanonical(error)));
-            }
+            next = commands.try_recv().ok();
         }
+        self.sign_and_write(pending, before);
+        None
     }
 
-    fn seal(&self, members: &Map<String, Value>) -> Result<(Vec<u8>, Link), EntryError> {
-        let linked = Draft::new(members)?.link(&self.link, &self.name)?;
-        let next = Link {
-            seq: self.link.seq + 1,
-            prev: linked.hash(),
-            ..self.link.clone()
+    /// Gives an entry the next place in the chain and in the tree, or refuses it.
+    fn place(
+        &mut self,
+        draft: &Draft,
+        rows: Vec<(String, String)>,
+        reply: Reply,
+    ) -> Result<Pending, (Reply, AppendError)> {
+        let linked = match draft.link(&self.link, &self.key.name) {
+            Ok(linked) => linked,
+            Err(EntryError::TooLarge(bytes)) => return Err((reply, AppendError::TooLarge(bytes))),
+            Err(error) => return Err((reply, AppendError::NotCanonical(error))),
         };
-        Ok((linked.sign(&self.key)?, next))
+        let pending = Pending {
+            index: self.next,
+            seq: self.link.seq,
+            rows,
+            reply,
+            linked,
+        };
+        self.link.prev = pending.linked.hash();
+        self.link.seq += 1;
+        self.next += 1;
+        Ok(pending)
     }
 
-    fn commit(&mut self, batch: Batch) {
-        if batch.pending.is_empty() {
+    /// Where the next entry goes.
+    fn position(&self) -> (u64, u64, Hash) {
+        (self.next, self.link.seq, self.link.prev)
+    }
+
+    fn sign_and_write(&mut self, pending: Vec<Pending>, before: (u64, u64, Hash)) {
+        if pending.is_empty() {
             return;
         }
-        if let Err(error) = self.write(&batch.frames) {
-            // The batch takes no place in the chain; the next entry links where it would have.
-            if let (Some((_, first)), Some(before)) = (batch.replies.first(), batch.before) {
-                self.next = first.index;
-                self.link = before;
-            }
-            for (reply, _) in batch.replies {
-                let _ = reply.send(Err(error.clone()));
-            }
-            return;
+        let threads = if pending.len() < SIGN_ALONE {
+            1
+        } else {
+            self.cores
+        };
+        match sign_all(pending, &*self.key.signer, threads) {
+            Ok(batch) => match self.log.write(batch) {
+                Outcome::Taken => return,
+                Outcome::Refused(batch, error) => {
+                    refuse(batch.into_iter().map(|sealed| sealed.reply), &error);
+                }
+            },
+            Err((replies, error)) => refuse(replies, &error.into()),
         }
-        let mut state = self.shared.state();
-        state.size = self.next;
-        state.pending.extend(batch.pending);
-        drop(state);
-        for (reply, sequenced) in batch.replies {
-            // A caller that went away does not take its entry back.
-            let _ = reply.send(Ok(sequenced));
+        // None of the batch took its place; the next entry links where it would have.
+        (self.next, self.link.seq, self.link.prev) = before;
+    }
+
+    /// One batch of one entry, and another key after it.
+    fn rotate(&mut self, next: Arc<dyn Signer>, members: Map<String, Value>, reply: Reply) {
+        let before = self.position();
+        match self.place_handover(&next, members, reply) {
+            Ok((pending, name)) => {
+                let from = self.next;
+                self.sign_and_write(vec![pending], before);
+                if self.next != from {
+                    return;
+                }
+                let key = InForce {
+                    from,
+                    signer: next,
+                    name,
+                };
+                self.shared.state().keys.push(key.clone());
+                self.key = key;
+            }
+            Err((reply, error)) => drop(reply.send(Err(error))),
         }
     }
 
-    fn write(&mut self, frames: &[u8]) -> Result<(), AppendError> {
-        if let Some(reason) = self.shared.state().poisoned.clone() {
-            return Err(AppendError::Poisoned(reason));
+    fn place_handover(
+        &mut self,
+        next: &Arc<dyn Signer>,
+        members: Map<String, Value>,
+        reply: Reply,
+    ) -> Result<(Pending, VerifierKey), (Reply, AppendError)> {
+        let rows = index_rows(&members, &self.shared.settings.index_members);
+        let made = VerifierKey::new(self.key.name.name(), next.public_key())
+            .map_err(|error| AppendError::Signer(SignerError(error.to_string())))
+            .and_then(|name| {
+                let old = &*self.key.signer;
+                let statement = Handover::make(name.name(), old, &**next, self.next)
+                    .map_err(|error| AppendError::Signer(SignerError(error.to_string())))?;
+                let event = Event::Handover(statement.to_string());
+                let draft =
+                    Draft::with_event(members, &event).map_err(AppendError::NotCanonical)?;
+                Ok((draft, name))
+            });
+        match made {
+            Ok((draft, name)) => Ok((self.place(&draft, rows, reply)?, name)),
+            Err(error) => Err((reply, error)),
         }
-        let wal = &self.shared.layout.wal;
-        let needed = self
-            .shared
-            .settings
-            .min_free_bytes
-            .saturating_add(frames.len() as u64);
-        if fs4::available_space(wal).is_ok_and(|free| free < needed) {
-            return Err(AppendError::NoSpace);
+    }
+}
+
+fn refuse(replies: impl IntoIterator<Item = Reply>, error: &AppendError) {
+    for reply in replies {
+        // A caller that went away has nobody to tell.
+        let _ = reply.send(Err(error.clone()));
+    }
+}
+
+type Unsigned = (Vec<Reply>, SignerError);
+
+/// Signs on several threads; the order is kept. On failure nothing counts as signed.
+fn sign_all(
+    pending: Vec<Pending>,
+    signer: &dyn Signer,
+    threads: usize,
+) -> Result<Vec<Sealed>, Unsigned> {
+    let share = pending.len().div_ceil(threads).max(1);
+    let mut shares = Vec::with_capacity(threads);
+    let mut rest = pending.into_iter();
+    loop {
+        let part: Vec<Pending> = rest.by_ref().take(share).collect();
+        if part.is_empty() {
+            break;
         }
-        self.write_durably(frames).map_err(|error| {
-            self.shared.poison(&error);
-            if error.kind() == io::ErrorKind::StorageFull {
-                AppendError::NoSpace
-            } else {
-                AppendError::Poisoned(error.to_string())
+        shares.push(part);
+    }
+    let signed: Vec<Result<Vec<Sealed>, Unsigned>> = std::thread::scope(|scope| {
+        let mine = shares.pop();
+        let others: Vec<_> = shares
+            .into_iter()
+            .map(|part| scope.spawn(|| sign_part(part, signer)))
+            .collect();
+        let mine = mine.map(|part| sign_part(part, signer));
+        let panicked = || Err((Vec::new(), SignerError("it panicked".to_owned())));
+        others
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| panicked()))
+            .chain(mine)
+            .collect()
+    });
+    let (mut sealed, mut replies, mut failure) = (Vec::new(), Vec::new(), None);
+    for part in signed {
+        match part {
+            Ok(part) => sealed.extend(part),
+            Err((unsigned, error)) => {
+                replies.extend(unsigned);
+                failure.get_or_insert(error);
             }
-        })
-    }
-
-    fn write_durably(&mut self, frames: &[u8]) -> io::Result<()> {
-        if self.segment_bytes > SEGMENT_BYTES {
-            let first = self.shared.state().size;
-            let path = wal::segment_path(&self.shared.layout.wal, first);
-            self.segment = (self.open_segment)(&path)?;
-            self.segment_bytes = 0;
-            self.shared.state().segments.push((first, path));
         }
-        self.segment.append(frames)?;
-        // A crash before this may leave part of the batch, which the next open cuts off; nobody
-        // was told that it is there.
-        self.segment.sync()?;
-        self.segment_bytes += frames.len() as u64;
-        Ok(())
     }
-
-    fn close(self) -> Result<(), CloseError> {
-        self.publisher.end(Stop::Publish);
-        let state = self.shared.state();
-        if let Some(reason) = &state.poisoned {
-            return Err(CloseError::Failed(reason.clone()));
+    match failure {
+        None => Ok(sealed),
+        Some(error) => {
+            replies.extend(sealed.into_iter().map(|sealed| sealed.reply));
+            Err((replies, error))
         }
-        let size = state.size;
-        drop(state);
-        let layout = &self.shared.layout;
-        // A crash before this counts as an unclean stop; nothing is lost by it.
-        replace(
-            &layout.stage,
-            &layout.clean_marker(),
-            clean_text(size).as_bytes(),
-        )
-        .map_err(|error| CloseError::Failed(error.to_string()))
     }
+}
+
+fn sign_part(part: Vec<Pending>, signer: &dyn Signer) -> Result<Vec<Sealed>, Unsigned> {
+    let mut sealed = Vec::with_capacity(part.len());
+    let mut rest = part.into_iter();
+    while let Some(pending) = rest.next() {
+        match pending.linked.sign(signer) {
+            Ok(bytes) => sealed.push(Sealed {
+                durable: Durable {
+                    place: Sequenced {
+                        index: pending.index,
+                        seq: pending.seq,
+                        leaf_hash: leaf_hash(&bytes),
+                    },
+                    bytes: bytes.into(),
+                    rows: pending.rows,
+                },
+                reply: pending.reply,
+            }),
+            Err(error) => {
+                let mut replies: Vec<Reply> = sealed.into_iter().map(|s| s.reply).collect();
+                replies.push(pending.reply);
+                replies.extend(rest.map(|pending| pending.reply));
+                return Err((replies, error));
+            }
+        }
+    }
+    Ok(sealed)
+}
+
+/// A channel that hands over one batch at a time, so that the next one grows while this is synced.
+pub(crate) fn handing_over<T>() -> (std_mpsc::SyncSender<T>, std_mpsc::Receiver<T>) {
+    std_mpsc::sync_channel(0)
 }

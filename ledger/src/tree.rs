@@ -3,12 +3,14 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
-    durable::{invalid, read_optional},
+    durable::invalid,
     layout::{Kind, Tile, WIDTH},
     merkle::{Hash, Nodes, empty_root, leaf_hash, node_hash, perfect_root},
+    store::Store,
 };
 
 /// A tile file and its content.
@@ -23,8 +25,8 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// Adds an entry; full tiles that it completes are put into `done`.
-    pub(crate) fn push(&mut self, entry: &[u8], done: &mut Vec<TileFile>) {
+    /// Adds an entry with its leaf hash; full tiles that it completes are put into `done`.
+    pub(crate) fn push(&mut self, entry: &[u8], leaf: Hash, done: &mut Vec<TileFile>) {
         frame_entry(&mut self.bundle, entry);
         self.size += 1;
         if self.size.is_multiple_of(WIDTH) {
@@ -35,7 +37,7 @@ impl Edge {
             };
             done.push((tile, std::mem::take(&mut self.bundle)));
         }
-        let mut hash = leaf_hash(entry);
+        let mut hash = leaf;
         for level in 0u32.. {
             let slot = level as usize;
             if self.levels.len() == slot {
@@ -95,8 +97,8 @@ impl Edge {
     }
 
     /// Reads the edge of the tree of `size` entries from its partial tiles.
-    pub(crate) fn load(tiles: &Path, size: u64) -> io::Result<Self> {
-        let reader = TileReader::new(tiles, size);
+    pub(crate) fn load(reader: &TileReader) -> io::Result<Self> {
+        let size = reader.size;
         let mut edge = Self {
             size,
             ..Self::default()
@@ -169,13 +171,15 @@ fn split_hashes(bytes: &[u8], tile: &Tile) -> io::Result<Vec<Hash>> {
 /// Reads entries and nodes of a published tree.
 #[derive(Debug)]
 pub(crate) struct TileReader {
+    store: Arc<dyn Store>,
     tiles: PathBuf,
     size: u64,
 }
 
 impl TileReader {
-    pub(crate) fn new(tiles: &Path, size: u64) -> Self {
+    pub(crate) fn new(store: &Arc<dyn Store>, tiles: &Path, size: u64) -> Self {
         Self {
+            store: store.clone(),
             tiles: tiles.to_owned(),
             size,
         }
@@ -184,14 +188,17 @@ impl TileReader {
     /// Reads a tile; when a partial has given way to a wider one, its prefix serves.
     fn read(&self, tile: &Tile) -> io::Result<Vec<u8>> {
         let missing = || invalid(format!("{} is missing", tile.path()));
-        if let Some(bytes) = read_optional(&self.tiles.join(tile.path()))? {
+        if let Some(bytes) = self.store.read(&self.tiles.join(tile.path()))? {
             return Ok(bytes);
         }
         let full = Tile {
             width: WIDTH,
             ..*tile
         };
-        let bytes = read_optional(&self.tiles.join(full.path()))?.ok_or_else(missing)?;
+        let bytes = self
+            .store
+            .read(&self.tiles.join(full.path()))?
+            .ok_or_else(missing)?;
         let length = match tile.kind {
             Kind::Hashes(_) => 32 * usize::try_from(tile.width).map_err(|_| missing())?,
             Kind::Entries => {
@@ -209,6 +216,22 @@ impl TileReader {
 
     fn at(&self, kind: Kind, number: u64) -> io::Result<Tile> {
         Tile::at(kind, number, self.size).ok_or_else(|| invalid("outside of the tree"))
+    }
+
+    /// The entries of bundle `number`; `None` when it is not there, as after pruning.
+    pub(crate) fn bundle_if_kept(&self, number: u64) -> io::Result<Option<Vec<Vec<u8>>>> {
+        let full = Tile {
+            kind: Kind::Entries,
+            number,
+            width: WIDTH,
+        };
+        let tile = self.at(Kind::Entries, number)?;
+        for file in [&tile, &full] {
+            if self.store.read(&self.tiles.join(file.path()))?.is_some() {
+                return self.bundle(number).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The entries of bundle `number`.

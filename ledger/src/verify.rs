@@ -1,15 +1,37 @@
 //! Offline verification of a ledger: every byte of every file, from a verifier key alone.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use crate::{keys::VerifierKey, merkle::Hash, note::Checkpoint};
+use crate::{
+    keys::{KeyRing, VerifierKey},
+    merkle::Hash,
+    note::{Checkpoint, Note, NoteError},
+};
 
-mod entries;
-mod files;
+mod bundle;
+mod chains;
+pub(crate) mod examine;
+mod frontier;
+mod handovers;
+mod heads;
 mod log;
+#[cfg(test)]
+pub(crate) mod made;
+mod pass;
+mod pipeline;
+mod range;
 mod render;
+pub(crate) mod target;
+mod tiles;
 
+use examine::{Purpose, examine};
+pub use range::{Entries, RangeError, VerifiedRange};
 pub use render::{to_json, to_text};
+use target::Target;
 
 /// Most faults that one verification reports.
 pub const MAX_FAULTS: usize = 1000;
@@ -38,6 +60,8 @@ pub enum FaultKind {
     Signature,
     /// An entry does not continue its chain.
     Chain,
+    /// A handover of keys is malformed, out of place, or leads from and to no trusted key.
+    Handover,
     /// The guard is missing, malformed, or not signed by the key.
     Guard,
     /// Entries that were signed before are gone or differ.
@@ -64,6 +88,7 @@ impl FaultKind {
             Self::Authority => "authority",
             Self::Signature => "signature",
             Self::Chain => "chain",
+            Self::Handover => "handover",
             Self::Guard => "guard",
             Self::Rollback => "rollback",
             Self::Wal => "wal",
@@ -108,10 +133,14 @@ pub struct Chain {
 pub struct Verification {
     /// Faults, at most [`MAX_FAULTS`]; the first in reading order comes first.
     pub faults: Vec<Fault>,
+    /// How many faults more there are.
+    pub omitted: u64,
     /// Published entries that were read.
     pub entries: u64,
     /// Durable entries beyond the checkpoint.
     pub pending: u64,
+    /// Published entries that are absent because an entry of the ledger permits it.
+    pub pruned: u64,
     /// The checkpoint, when its text could be read; trust it only without faults.
     pub checkpoint: Option<Checkpoint>,
     /// The chains, in order of appearance.
@@ -122,10 +151,11 @@ pub struct Verification {
     pub bytes: u64,
     /// Files read.
     pub files: u64,
-    /// The key that everything was verified against.
+    /// The key that the reader trusts and that everything was verified against.
     pub key: Option<VerifierKey>,
-    checkpoint_note: String,
-    published: Vec<Vec<u8>>,
+    /// The keys that handovers join to it, and where each is in force.
+    pub ring: Option<KeyRing>,
+    range: Option<Box<VerifiedRange>>,
 }
 
 impl Verification {
@@ -137,97 +167,29 @@ impl Verification {
     /// The verified entries.
     ///
     /// # Errors
-    /// Gives the verification back when it has faults.
-    pub fn into_range(self) -> Result<VerifiedRange, Box<Self>> {
-        match (self.is_clean(), &self.checkpoint, &self.key) {
-            (true, Some(checkpoint), Some(key)) => Ok(VerifiedRange {
-                checkpoint: checkpoint.clone(),
-                key: key.clone(),
-                checkpoint_note: self.checkpoint_note,
-                chains: self.chains,
-                entries: self.published,
-            }),
-            _ => Err(Box::new(self)),
+    /// Gives the verification back when it has faults, or nothing is published.
+    pub fn into_range(mut self) -> Result<VerifiedRange, Box<Self>> {
+        match self.range.take() {
+            Some(range) => Ok(*range),
+            None => Err(Box::new(self)),
         }
     }
 
     fn fault(&mut self, kind: FaultKind, place: impl Into<String>, detail: impl Into<String>) {
+        let (place, detail) = (place.into(), detail.into());
+        self.add(Fault {
+            kind,
+            place,
+            detail,
+        });
+    }
+
+    fn add(&mut self, fault: Fault) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(Fault {
-                kind,
-                place: place.into(),
-                detail: detail.into(),
-            });
+            self.faults.push(fault);
+        } else {
+            self.omitted += 1;
         }
-    }
-}
-
-/// The published entries of a ledger in which no fault was found. Only a verification makes one.
-/// It holds the entries in memory.
-#[derive(Debug, Clone)]
-pub struct VerifiedRange {
-    checkpoint: Checkpoint,
-    key: VerifierKey,
-    checkpoint_note: String,
-    chains: Vec<Chain>,
-    entries: Vec<Vec<u8>>,
-}
-
-impl VerifiedRange {
-    /// The published entries in order, each with its index.
-    pub fn entries(&self) -> impl ExactSizeIterator<Item = (u64, &[u8])> {
-        self.entries
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| (index as u64, entry.as_slice()))
-    }
-
-    /// The checkpoint that covers exactly these entries.
-    pub fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
-    }
-
-    /// The checkpoint as the signed note that was verified.
-    pub fn checkpoint_note(&self) -> &str {
-        &self.checkpoint_note
-    }
-
-    /// Name of the log.
-    pub fn origin(&self) -> &str {
-        &self.checkpoint.origin
-    }
-
-    /// The key that everything was verified against.
-    pub fn key(&self) -> &VerifierKey {
-        &self.key
-    }
-
-    /// The chains, in order of appearance. They may reach beyond the checkpoint when entries were
-    /// pending.
-    pub fn chains(&self) -> &[Chain] {
-        &self.chains
-    }
-
-    /// The receipt of the entry at `index`: a C2SP `tlog-proof` that it is under the checkpoint.
-    ///
-    /// # Errors
-    /// [`OutOfRange`](crate::merkle::OutOfRange) when the range has no such entry.
-    pub fn receipt(&self, index: u64) -> Result<String, crate::merkle::OutOfRange> {
-        let leaves: Vec<Hash> = self
-            .entries
-            .iter()
-            .map(|e| crate::merkle::leaf_hash(e))
-            .collect();
-        let mut nodes = leaves.as_slice();
-        if index >= self.checkpoint.size {
-            return Err(crate::merkle::OutOfRange);
-        }
-        crate::receipt::print(
-            &mut nodes,
-            index,
-            self.checkpoint.size,
-            &self.checkpoint_note,
-        )
     }
 }
 
@@ -245,59 +207,121 @@ pub enum Unreadable {
         /// The system's reason.
         source: io::Error,
     },
+    /// What was given as an older checkpoint is none.
+    #[error("{place}: {source}")]
+    Since {
+        /// What the reader calls it.
+        place: String,
+        /// What is wrong with it.
+        source: NoteError,
+    },
 }
 
-/// Verifies the data directory or tile directory `target` against `key`; with `since`, also that
-/// it extends that older checkpoint. Run it on a ledger at rest or on a copy: a writer at work
-/// moves files underneath.
+/// An older checkpoint that the ledger must extend.
+#[derive(Debug, Clone)]
+struct Since {
+    place: String,
+    text: Checkpoint,
+    /// The note, when its signature is still to be checked.
+    note: Option<String>,
+}
+
+/// Verifies ledgers against one trusted key. Reading, checking and comparing run side by side; what
+/// is held in memory does not depend on the number of entries, but for 32 bytes for each 256.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    key: VerifierKey,
+    since: Vec<Since>,
+    threads: usize,
+}
+
+impl Verifier {
+    /// Trusts `key`, and every key that handovers in the ledger join to it.
+    pub fn new(key: &VerifierKey) -> Self {
+        Self {
+            key: key.clone(),
+            since: Vec::new(),
+            threads: pipeline::cores(),
+        }
+    }
+
+    /// Uses so many threads for signatures, at least one; without this, as many as there are cores.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Demands that the ledger extend an older checkpoint whose signature the caller has checked.
+    /// May be called several times.
+    #[must_use]
+    pub fn since(mut self, checkpoint: &Checkpoint) -> Self {
+        self.since.push(Since {
+            place: "older checkpoint".to_owned(),
+            text: checkpoint.clone(),
+            note: None,
+        });
+        self
+    }
+
+    /// Demands that the ledger extend an older checkpoint, given as the signed note that `place`
+    /// names, for example a file. It must be signed by the key in force at its size. May be called
+    /// several times: a high-water mark that somebody keeps is just such a checkpoint.
+    ///
+    /// # Errors
+    /// [`Unreadable::Since`] when it is no checkpoint.
+    pub fn since_note(mut self, place: &str, note: &str) -> Result<Self, Unreadable> {
+        let text = Note::parse(note).and_then(|note| Checkpoint::parse(note.text()));
+        let text = text.map_err(|source| Unreadable::Since {
+            place: place.to_owned(),
+            source,
+        })?;
+        self.since.push(Since {
+            place: place.to_owned(),
+            text,
+            note: Some(note.to_owned()),
+        });
+        Ok(self)
+    }
+
+    /// Verifies the data directory or tile directory `target`. Run it on a ledger at rest or on a
+    /// copy: a writer at work moves files underneath.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when there is nothing to verify; faults are not errors.
+    pub fn verify(&self, target: &Path) -> Result<Verification, Unreadable> {
+        self.verify_with_progress(target, &mut |_, _| {})
+    }
+
+    /// [`Verifier::verify`], telling `progress` how many of how many entries are checked.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when there is nothing to verify; faults are not errors.
+    pub fn verify_with_progress(
+        &self,
+        target: &Path,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Verification, Unreadable> {
+        let target = Arc::new(Target::find(target)?);
+        examine(&target, self, Purpose::Verify, progress).map(|examined| examined.found)
+    }
+}
+
+/// Verifies `target` against `key`; with `since`, also that it extends that older checkpoint.
 ///
 /// # Errors
 /// [`Unreadable`] when there is nothing to verify; faults are not errors.
 pub fn verify(
-    target: &std::path::Path,
+    target: &Path,
     key: &VerifierKey,
     since: Option<&Checkpoint>,
 ) -> Result<Verification, Unreadable> {
-    verify_with_progress(target, key, since, &mut |_, _| {})
+    let verifier = Verifier::new(key);
+    since
+        .into_iter()
+        .fold(verifier, Verifier::since)
+        .verify(target)
 }
 
-/// [`verify`], telling `progress` how many of how many entries are checked.
-///
-/// # Errors
-/// [`Unreadable`] when there is nothing to verify; faults are not errors.
-pub fn verify_with_progress(
-    target: &std::path::Path,
-    key: &VerifierKey,
-    since: Option<&Checkpoint>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Verification, Unreadable> {
-    let target = files::Target::find(target)?;
-    let mut found = Verification {
-        key: Some(key.clone()),
-        ..Verification::default()
-    };
-    let inventory = target.inventory()?;
-    let note_size = files::checkpoint(&target, key, &inventory, &mut found)?;
-    let mut tree = entries::Tree::default();
-    if let Some(size) = note_size {
-        entries::read_bundles(&target, size, &mut tree, &mut found, (key, progress))?;
-    }
-    let published = tree.entries.len();
-    found.entries = published as u64;
-    if target.is_data_dir() {
-        log::check(&target, note_size.unwrap_or(0), &mut tree, &mut found, key)?;
-    }
-    found.pending = (tree.entries.len() - published) as u64;
-    files::check_tiles(
-        &target,
-        &inventory,
-        note_size.unwrap_or(0),
-        &tree,
-        &mut found,
-    )?;
-    files::check_heads(&target, key, since, &tree, &mut found)?;
-    found.chains = tree.chains();
-    tree.entries.truncate(published);
-    found.published = tree.entries;
-    Ok(found)
-}
+#[cfg(test)]
+mod tests;

@@ -4,46 +4,26 @@
 //! A segment is named after the index of its first frame: `%016x.wal`.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
-use crate::{durable::sync_dir, entry::MAX_ENTRY};
+use crate::{
+    entry::MAX_ENTRY,
+    store::{Store, WriteFile},
+};
 
 /// Bytes before the entry in a frame.
 pub(crate) const HEADER: usize = 16;
 /// A segment is closed once it is longer than this many bytes.
 pub(crate) const SEGMENT_BYTES: u64 = 16 << 20;
 
-/// Port to an append-only file, so that tests can make it fail.
-pub(crate) trait AppendFile: Send {
-    /// Appends all of `bytes`.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes everything appended durable.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-impl AppendFile for File {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
-    }
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-}
-
 /// Opens a segment for appending.
-pub(crate) type OpenSegment = Box<dyn Fn(&Path) -> io::Result<Box<dyn AppendFile>> + Send>;
-
-/// Opens segments as plain files.
-pub(crate) fn plain_segments() -> OpenSegment {
-    Box::new(|path| {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        // A crash before this could lose the file's name together with what is appended to it.
-        sync_dir(path.parent().unwrap_or(Path::new(".")))?;
-        Ok(Box::new(file))
-    })
+pub(crate) fn open(store: &dyn Store, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+    let file = store.append(path)?;
+    // A crash before this could lose the file's name together with what is appended to it.
+    store.sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+    Ok(file)
 }
 
 /// The path of the segment whose first frame has `index`.
@@ -52,16 +32,14 @@ pub(crate) fn segment_path(wal: &Path, index: u64) -> PathBuf {
 }
 
 /// The segments in order: index of the first frame, path.
-pub(crate) fn segments(wal: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+pub(crate) fn segments(store: &dyn Store, wal: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
-    for file in fs::read_dir(wal)? {
-        let path = file?.path();
-        let stem = path.file_name().and_then(|name| name.to_str());
-        let Some(stem) = stem.and_then(|name| name.strip_suffix(".wal")) else {
-            continue;
-        };
-        if let Ok(first) = u64::from_str_radix(stem, 16) {
-            found.push((first, path));
+    for name in store.list(wal)? {
+        let first = name
+            .strip_suffix(".wal")
+            .and_then(|stem| u64::from_str_radix(stem, 16).ok());
+        if let Some(first) = first {
+            found.push((first, wal.join(name)));
         }
     }
     found.sort();

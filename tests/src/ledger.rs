@@ -31,7 +31,7 @@ pub fn records(data: &Path) -> Vec<Value> {
     };
     range
         .entries()
-        .map(|(_index, entry)| serde_json::from_slice(entry).unwrap())
+        .map(|entry| serde_json::from_slice(&entry.unwrap().1).unwrap())
         .collect()
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn holding(records: &[Record]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (key, name) = keys::init(dir.path(), "example.com/ledger").unwrap();
+        let (key, name) = keys::init(dir.path(), "example.com/ledger", None).unwrap();
         let home = Self { dir, key, name };
         home.append(records);
         home

@@ -80,7 +80,7 @@ fn a_recount_of_the_exported_records_gives_every_total_and_every_marked_number()
     let range = home.range();
     let exported: Vec<Record> = range
         .entries()
-        .map(|(_, entry)| Record::from_entry(entry).unwrap())
+        .map(|entry| Record::from_entry(&entry.unwrap().1).unwrap())
         .collect();
     let recounted = recount(&exported);
     assert_eq!(recounted["fail_open"], 2);

@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_ledger::{
-    Checkpoint, VerifierKey, receipt,
+    Verifier, VerifierKey, receipt,
     verify::{self, to_json, to_text},
 };
 
@@ -32,12 +32,14 @@ struct Cli {
 struct LedgerArgs {
     /// Data directory or tile directory.
     target: PathBuf,
-    /// C2SP verifier key, or a file that holds one.
+    /// C2SP verifier key, or a file that holds one. Any one key that the ledger ever had will do:
+    /// handovers in the ledger lead to the others.
     #[arg(long)]
     key: String,
-    /// Older checkpoint that the ledger must extend.
+    /// Older checkpoint that the ledger must extend, for example a copy of its guard; may be given
+    /// several times.
     #[arg(long)]
-    since: Option<PathBuf>,
+    since: Vec<PathBuf>,
     /// Form of the answer.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -111,15 +113,15 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Stop {
 
 fn check_ledger(args: &LedgerArgs) -> Result<(bool, String), Stop> {
     let key = read_key(&args.key)?;
-    let since = match &args.since {
-        None => None,
-        Some(path) => {
-            let note = fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
-            Some(Checkpoint::open(&note, &key).map_err(|e| unreadable(path, &e))?)
-        }
-    };
-    let found = verify::verify(&args.target, &key, since.as_ref())
-        .map_err(|error| Stop::Unreadable(error.to_string()))?;
+    let unusable = |error: verify::Unreadable| Stop::Unreadable(error.to_string());
+    let mut verifier = Verifier::new(&key);
+    for path in &args.since {
+        let note = fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
+        verifier = verifier
+            .since_note(&path.display().to_string(), &note)
+            .map_err(unusable)?;
+    }
+    let found = verifier.verify(&args.target).map_err(unusable)?;
     let text = match args.format {
         Format::Text => to_text(&found),
         Format::Json => format!("{:#}\n", to_json(&found)),

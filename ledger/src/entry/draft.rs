@@ -104,14 +104,14 @@ impl Draft {
             }
         }
         message.push(b'}');
-        let bytes = message.len() - DOMAIN.len() + SIGNATURE_TEXT;
-        if bytes > MAX_ENTRY {
-            return Err(EntryError::TooLarge(bytes));
-        }
-        Ok(Linked {
+        let linked = Linked {
             message,
             signatures_at,
-        })
+        };
+        if linked.length() > MAX_ENTRY {
+            return Err(EntryError::TooLarge(linked.length()));
+        }
+        Ok(linked)
     }
 }
 
@@ -133,6 +133,11 @@ pub(crate) struct Linked {
 }
 
 impl Linked {
+    /// Length of the entry in bytes once it is signed.
+    pub(crate) fn length(&self) -> usize {
+        self.message.len() - DOMAIN.len() + SIGNATURE_TEXT
+    }
+
     /// What the next entry of the chain carries as `prev`.
     pub(crate) fn hash(&self) -> Hash {
         Sha256::digest(&self.message).into()

@@ -8,31 +8,37 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    index::MemoryIndex,
+    store::{Disk, Lock, WriteFile},
     verify::verify,
-    wal::{AppendFile, OpenSegment},
 };
 
-/// Fails from the given call on; an append that fails has written half.
+/// The disk, whose write-ahead log fails from the given call on; a write that fails has written
+/// half.
+#[derive(Debug)]
 struct Failing {
-    file: Box<dyn AppendFile>,
     fault: Fault,
     calls: Arc<AtomicU32>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     Full,
     Sync,
 }
 
-impl AppendFile for Failing {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+struct FailingFile {
+    file: Box<dyn WriteFile>,
+    fault: Fault,
+    calls: Arc<AtomicU32>,
+}
+
+impl WriteFile for FailingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.calls.fetch_add(1, Ordering::SeqCst) >= 3 && self.fault == Fault::Full {
-            self.file.append(&bytes[..bytes.len() / 2])?;
+            self.file.write(&bytes[..bytes.len() / 2])?;
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.file.append(bytes)
+        self.file.write(bytes)
     }
     fn sync(&mut self) -> io::Result<()> {
         if self.calls.load(Ordering::SeqCst) > 3 {
@@ -42,16 +48,47 @@ impl AppendFile for Failing {
     }
 }
 
-fn failing(fault: Fault) -> OpenSegment {
-    let plain = plain_segments();
-    let calls = Arc::new(AtomicU32::new(0));
-    Box::new(move |path: &Path| {
-        Ok(Box::new(Failing {
-            file: plain(path)?,
-            fault,
-            calls: calls.clone(),
+impl Store for Failing {
+    fn append(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        Ok(Box::new(FailingFile {
+            file: Disk.append(path)?,
+            fault: self.fault,
+            calls: self.calls.clone(),
         }))
-    })
+    }
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        Disk.read(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        Disk.list(dir)
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        Disk.create(path)
+    }
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        Disk.truncate(path, length)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+    fn remove_empty_dir(&self, path: &Path) -> bool {
+        Disk.remove_empty_dir(path)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        Disk.create_dir(path)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        Disk.sync_dir(path)
+    }
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        Disk.free_bytes(path)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        Disk.lock(path)
+    }
 }
 
 fn members(i: u64) -> Map<String, Value> {
@@ -67,10 +104,13 @@ fn settings(dir: &Path) -> Settings {
 
 async fn refused_then_consistent(fault: Fault, refusal: fn(&AppendError) -> bool) {
     let dir = tempfile::tempdir().unwrap();
-    let (key, name) = crate::keys::init(dir.path(), "example.com/ledger").unwrap();
-    let index = || Box::new(MemoryIndex::default());
-    let (ledger, _) =
-        Ledger::open_on(settings(dir.path()), key.clone(), index(), failing(fault)).unwrap();
+    let (key, name) = crate::keys::init(dir.path(), "example.com/ledger", None).unwrap();
+    let opening = || Opening::new(settings(dir.path()), Arc::new(key.clone()));
+    let failing = Arc::new(Failing {
+        fault,
+        calls: Arc::default(),
+    });
+    let (ledger, _) = opening().store(failing).open().unwrap();
     for i in 0..3 {
         ledger.append(members(i)).await.unwrap();
     }
@@ -83,7 +123,7 @@ async fn refused_then_consistent(fault: Fault, refusal: fn(&AppendError) -> bool
     assert!(ledger.poisoned().is_some());
     assert!(matches!(ledger.close().await, Err(CloseError::Failed(_))));
     drop(ledger);
-    let (ledger, recovery) = Ledger::open(settings(dir.path()), key, index()).unwrap();
+    let (ledger, recovery) = opening().open().unwrap();
     assert!(
         recovery.entries >= 3 && !recovery.clean_stop,
         "{recovery:?}"
@@ -110,9 +150,10 @@ async fn a_failed_sync_poisons_the_writer_until_it_is_opened_again() {
 #[tokio::test]
 async fn a_dropped_append_keeps_its_entry() {
     let dir = tempfile::tempdir().unwrap();
-    let (key, _) = crate::keys::init(dir.path(), "example.com/ledger").unwrap();
-    let index = Box::new(MemoryIndex::default());
-    let (ledger, _) = Ledger::open(settings(dir.path()), key, index).unwrap();
+    let (key, _) = crate::keys::init(dir.path(), "example.com/ledger", None).unwrap();
+    let (ledger, _) = Opening::new(settings(dir.path()), Arc::new(key))
+        .open()
+        .unwrap();
     {
         let mut append = Box::pin(ledger.append(members(0)));
         let once = std::future::poll_fn(|context| {
@@ -130,7 +171,7 @@ fn settings_without_room_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path());
     settings.queue = 0;
-    let key = SigningKey::from_bytes(&[1; 32]);
-    let opened = Ledger::open(settings, key, Box::new(MemoryIndex::default()));
+    let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+    let opened = Opening::new(settings, Arc::new(key)).open();
     assert!(matches!(opened, Err(OpenError::Settings(_))));
 }

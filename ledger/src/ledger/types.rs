@@ -1,10 +1,13 @@
 //! Settings, answers and refusals of a ledger.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{entry::EntryError, index::IndexError, merkle::Hash, note::NoteError};
+use crate::{
+    entry::EntryError, index::IndexError, keys::VerifierKey, merkle::Hash, note::NoteError,
+    signer::SignerError,
+};
 
 /// How a ledger is run.
 #[derive(Debug, Clone)]
@@ -21,13 +24,46 @@ pub struct Settings {
     pub min_free_bytes: u64,
     /// Appends that may wait for the disk; more are refused.
     pub queue: usize,
-    /// Entries that may wait to be published; more are refused.
+    /// Entries that may wait to be integrated; more are refused.
     pub max_pending: usize,
+    /// What time it is.
+    pub clock: Clock,
+    /// How far the clock may be behind the last signed checkpoint before nothing is signed.
+    pub clock_tolerance: Duration,
+}
+
+/// Tells the time; another one than the machine's in tests.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+/// The machine's clock.
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(Timestamp::now)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 impl Settings {
     /// Settings with the defaults: 1 s, no indexed members, 64 MiB, 4096 waiting appends,
-    /// 65,536 entries waiting to be published.
+    /// 65,536 entries waiting to be integrated, the machine's clock, 1 s behind at most.
     pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
@@ -37,12 +73,14 @@ impl Settings {
             min_free_bytes: 64 << 20,
             queue: 4096,
             max_pending: 65_536,
+            clock: Clock::default(),
+            clock_tolerance: Duration::from_secs(1),
         }
     }
 }
 
 /// What opening found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
     /// Entries in the ledger, published or not.
     pub entries: u64,
@@ -50,8 +88,19 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Whether the last run ended with [`Ledger::close`]; true for a new ledger.
     pub clean_stop: bool,
-    /// Whether the index had to be built anew from the entries.
-    pub index_rebuilt: bool,
+    /// The key that signs from here on: the next one where a handover was recorded already.
+    pub key: VerifierKey,
+}
+
+/// How far the index has got.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IndexStatus {
+    /// Entries that it covers.
+    pub applied: u64,
+    /// How often it was set aside and begun anew since the ledger was opened.
+    pub rebuilt: u64,
+    /// Why it is not in use now; appends go on meanwhile.
+    pub fault: Option<String>,
 }
 
 /// A durable entry.
@@ -83,6 +132,8 @@ pub struct Head {
     pub size: u64,
     /// The last published checkpoint.
     pub published: Option<CheckpointInfo>,
+    /// Why publication waits, when it does: a clock that is behind, witnesses that do not answer.
+    pub stalled: Option<String>,
 }
 
 /// Why an entry was not acknowledged.
@@ -103,6 +154,12 @@ pub enum AppendError {
     /// An earlier write failed; the ledger must be opened again.
     #[error("the ledger stopped writing: {0}")]
     Poisoned(String),
+    /// The entry is in the ledger, but what should follow was not finished.
+    #[error("recorded, but not finished: {0}")]
+    Unfinished(String),
+    /// The signer gave no signature; the entry is not in the ledger.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The ledger is closed.
     #[error("the ledger is closed")]
     Closed,
@@ -131,6 +188,14 @@ pub enum OpenError {
     /// The files are older than, or differ from, what was last signed.
     #[error("rollback or fork: {0}; signing would put two histories into the world")]
     Rollback(String),
+    /// The clock is behind the last signature.
+    #[error("the clock is behind: it says {now}, the last checkpoint was signed at {signed}")]
+    ClockBehind {
+        /// What the clock says.
+        now: Timestamp,
+        /// When the last checkpoint was signed.
+        signed: Timestamp,
+    },
     /// The write-ahead log is damaged in a way that a crash does not explain.
     #[error("the write-ahead log is damaged: {0}")]
     Wal(String),
@@ -145,6 +210,14 @@ pub enum ReadError {
     /// The index could not be read.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The index does not cover all entries yet.
+    #[error("the index is being built: it is at {applied} of {size} entries")]
+    IndexBehind {
+        /// Entries that it covers.
+        applied: u64,
+        /// Entries in the ledger.
+        size: u64,
+    },
 }
 
 /// Why a ledger did not close cleanly.

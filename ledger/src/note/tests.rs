@@ -1,3 +1,5 @@
+use ed25519_dalek::SigningKey;
+
 use super::*;
 
 const VKEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
@@ -90,5 +92,70 @@ fn a_checkpoint_of_another_origin_is_refused() {
     assert!(matches!(
         Checkpoint::open(&note, &key),
         Err(NoteError::Origin { .. })
+    ));
+}
+
+/// A signer whose signatures are another key's.
+#[derive(Debug)]
+struct Faulty(SigningKey);
+
+impl Signer for Faulty {
+    fn public_key(&self) -> ed25519_dalek::VerifyingKey {
+        self.0.verifying_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {
+        match message {
+            b"none\n" => Err(SignerError("no session".into())),
+            _ => Signer::sign(&SigningKey::from_bytes(&[2; 32]), message),
+        }
+    }
+}
+
+#[test]
+fn a_signer_that_fails_or_errs_gets_no_note_out() {
+    let signer = Faulty(SigningKey::from_bytes(&[1; 32]));
+    let key = VerifierKey::new("example.com/log", signer.public_key()).unwrap();
+    assert_eq!(
+        Note::sign("none\n".into(), &key, &signer),
+        Err(NoteError::Signer(SignerError("no session".into())))
+    );
+    assert!(matches!(
+        Note::sign("text\n".into(), &key, &signer),
+        Err(NoteError::BadSignature(_))
+    ));
+}
+
+#[test]
+fn a_note_carries_many_and_long_signatures_and_prints_them_unchanged() {
+    let signer = SigningKey::from_bytes(&[1; 32]);
+    let key = VerifierKey::new("example.com/log", signer.verifying_key()).unwrap();
+    let mut note = Note::sign("text\n".into(), &key, &signer).unwrap();
+    for number in 1..MAX_SIGNATURES {
+        let id = u32::try_from(number).unwrap().to_be_bytes();
+        let line = SignatureLine::new("witness.example", id, vec![7; 5000]).unwrap();
+        note.add_line(line).unwrap();
+    }
+    let text = note.to_string();
+    let read = Note::parse(&text).unwrap();
+    assert_eq!(read.signatures().len(), 64);
+    assert_eq!(read.to_string(), text);
+    read.verify(&key).unwrap();
+    let one_more = SignatureLine::new("witness.example", [9; 4], vec![7]).unwrap();
+    let added = note.add_line(one_more.clone());
+    assert_eq!(added, Err(NoteError::Malformed("too many signatures")));
+    assert!(Note::parse(&format!("{text}{one_more}\n")).is_err());
+}
+
+#[test]
+fn a_line_by_a_known_key_that_does_not_verify_spoils_the_note() {
+    let signer = SigningKey::from_bytes(&[1; 32]);
+    let key = VerifierKey::new("example.com/log", signer.verifying_key()).unwrap();
+    let note = Note::sign("text\n".into(), &key, &signer).unwrap();
+    let bad = SignatureLine::new(key.name(), key.id(), vec![7; 64]).unwrap();
+    let spoiled = Note::parse(&format!("{note}{bad}\n")).unwrap();
+    assert!(matches!(
+        spoiled.verify(&key),
+        Err(NoteError::BadSignature(_))
     ));
 }

@@ -9,7 +9,7 @@ fn entries(n: usize) -> Vec<Vec<u8>> {
 fn the_edge_has_the_root_of_all_leaves_at_every_size() {
     let (mut edge, mut leaves, mut done) = (Edge::default(), Vec::new(), Vec::new());
     for entry in entries(1100) {
-        edge.push(&entry, &mut done);
+        edge.push(&entry, leaf_hash(&entry), &mut done);
         leaves.push(leaf_hash(&entry));
         let expected = range_root(&mut leaves.as_slice(), 0, leaves.len() as u64).unwrap();
         assert_eq!(edge.root(), expected, "{} entries", leaves.len());
@@ -22,18 +22,20 @@ fn an_edge_read_back_from_tiles_goes_on_like_the_one_in_memory() {
         let dir = tempfile::tempdir().unwrap();
         let (mut edge, mut done) = (Edge::default(), Vec::new());
         for entry in entries(size) {
-            edge.push(&entry, &mut done);
+            edge.push(&entry, leaf_hash(&entry), &mut done);
         }
         for (tile, bytes) in done.iter().chain(&edge.partials()) {
             let path = dir.path().join(tile.path());
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         }
-        let mut loaded = Edge::load(dir.path(), size as u64).unwrap();
+        let store: Arc<dyn Store> = Arc::new(crate::store::Disk);
+        let reader = TileReader::new(&store, dir.path(), size as u64);
+        let mut loaded = Edge::load(&reader).unwrap();
         assert_eq!(loaded.root(), edge.root());
         for entry in entries(300) {
-            edge.push(&entry, &mut done);
-            loaded.push(&entry, &mut Vec::new());
+            edge.push(&entry, leaf_hash(&entry), &mut done);
+            loaded.push(&entry, leaf_hash(&entry), &mut Vec::new());
         }
         assert_eq!(loaded.root(), edge.root());
         assert_eq!(loaded.partials(), edge.partials());

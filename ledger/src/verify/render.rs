@@ -35,8 +35,10 @@ pub fn to_json(found: &Verification) -> Value {
     json!({
         "clean": found.is_clean(),
         "faults": faults,
+        "omitted": found.omitted,
         "entries": found.entries,
         "pending": found.pending,
+        "pruned": found.pruned,
         "files": found.files,
         "bytes": found.bytes,
         "key": found.key.as_ref().map(ToString::to_string),
@@ -68,6 +70,9 @@ fn render(found: &Verification, text: &mut String) -> std::fmt::Result {
                 fault.kind, fault.place, fault.detail
             )?;
         }
+        if found.omitted > 0 {
+            writeln!(text, "  and {} more", found.omitted)?;
+        }
     } else {
         writeln!(text, "CLEAN: every byte follows from signed entries")?;
     }
@@ -76,11 +81,12 @@ fn render(found: &Verification, text: &mut String) -> std::fmt::Result {
         writeln!(text, "size     {}", checkpoint.size)?;
         writeln!(text, "root     {}", hex::encode(checkpoint.root))?;
     }
-    writeln!(
-        text,
-        "entries  {} published, {} pending",
-        found.entries, found.pending
-    )?;
+    let (entries, pending) = (found.entries, found.pending);
+    write!(text, "entries  {entries} published, {pending} pending")?;
+    match found.pruned {
+        0 => writeln!(text)?,
+        pruned => writeln!(text, ", {pruned} pruned")?,
+    }
     writeln!(
         text,
         "read     {} files, {} bytes",

@@ -7,8 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_ledger::SigningKey;
-
 use crate::{
     common::{self, Home},
     equipment::{self, Equipment},
@@ -119,7 +117,7 @@ struct Stage {
     home: Home,
     hand: Hand,
     entries: Vec<Vec<u8>>,
-    other: tempfile::TempDir,
+    other: Home,
     older: tempfile::NamedTempFile,
 }
 
@@ -127,25 +125,19 @@ struct Stage {
 const PUBLISHED: [u64; 2] = [260, 10];
 
 fn thief(home: &Home) -> Hand {
-    let (key, name): (SigningKey, _) = countersign_ledger::keys::load(home.path()).unwrap();
+    let (key, name) = (home.key.clone(), home.name.clone());
     Hand { key, name }
 }
 
 /// Another ledger of the same key, as long as the first.
-async fn twin(home: &Home) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    common::copy(&home.path().join("keys"), &dir.path().join("keys"));
-    let mut twin = shapes::quiet_home();
-    twin.settings.dir = dir.path().to_owned();
-    let key = thief(home).key;
+async fn twin(home: &Home) -> Home {
+    let twin = home.twin();
     for run in [0..PUBLISHED[0], PUBLISHED[0]..PUBLISHED.iter().sum()] {
-        let index = Box::new(countersign_ledger::MemoryIndex::default());
-        let opened = countersign_ledger::Ledger::open(twin.settings.clone(), key.clone(), index);
-        let (ledger, _) = opened.unwrap();
+        let (ledger, _) = twin.open();
         shapes::fill(&ledger, run).await;
         ledger.close().await.unwrap();
     }
-    dir
+    twin
 }
 
 impl Stage {

@@ -14,7 +14,11 @@ const LINES_MAX: usize = 500;
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-record", &[]),
     ("countersign-ledger", &[]),
+    ("countersign-ledger-pkcs11", &["ledger"]),
+    ("countersign-ledger-remote", &["ledger"]),
+    ("countersign-ledger-redb", &["ledger"]),
     ("countersign-ledger-sled", &["ledger"]),
+    ("countersign-ledger-timestamp", &["ledger"]),
     ("countersign-wire", &["record"]),
     ("countersign-policy", &["record"]),
     ("countersign-classifiers", &["record"]),
@@ -29,10 +33,20 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Who may name which foreign crate.
 const NAMED_ONLY_BY: &[(&str, &str)] = &[
+    ("cryptoki", "countersign-ledger-pkcs11"),
     ("sled", "countersign-ledger-sled"),
     ("candle-core", "countersign-classifiers-candle"),
     ("candle-nn", "countersign-classifiers-candle"),
+    ("countersign-ledger-pkcs11", "countersign"),
+    ("countersign-ledger-remote", "countersign"),
+    ("redb", "countersign-ledger-redb"),
+    ("sled", "countersign-ledger-sled"),
+    ("candle-core", "countersign-classifiers-candle"),
+    ("candle-nn", "countersign-classifiers-candle"),
+    ("countersign-ledger-redb", "countersign"),
     ("countersign-ledger-sled", "countersign"),
+    ("countersign-ledger-timestamp", "countersign"),
+    ("x509-tsp", "countersign-ledger-timestamp"),
     ("countersign-classifiers-candle", "countersign"),
 ];
 
@@ -42,7 +56,7 @@ const PURE: &[&str] = &[
     "countersign-policy",
     "countersign-wire",
 ];
-const IMPURE: &[&str] = &["tokio", "hyper", "jiff", "rustls", "sled"];
+const IMPURE: &[&str] = &["tokio", "hyper", "jiff", "rustls", "redb", "sled"];
 
 /// Normal and build dependencies of each workspace crate.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

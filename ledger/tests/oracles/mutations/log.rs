@@ -7,6 +7,7 @@ use crate::{
 };
 
 const GUARD: &str = "guard/checkpoint";
+const CLOCK: &str = "guard/clock";
 const CLEAN: &str = "wal/clean";
 
 fn segment(scene: &Scene) -> String {
@@ -66,6 +67,20 @@ pub(super) const CLOSED: &[Mutation] = &[
                 .entry(270, Some(&s.entries[269]), &serde_json::json!({})),
         );
         s.write(GUARD, s.hand.checkpoint(&more));
+    }),
+    unseen("a bit in the guard's clock", CLOCK, |s| s.flip(CLOCK, 40)),
+    unseen("a clock of somebody else", CLOCK, |s| {
+        let stranger = Hand::new(9, s.hand.name.name());
+        let text = s.text(CLOCK);
+        let (text, _) = text.split_once("\n\n").unwrap();
+        s.write(CLOCK, stranger.note(&format!("{text}\n")));
+    }),
+    unseen("a clock without a time", CLOCK, |s| {
+        let origin = s.hand.name.name();
+        let note = s
+            .hand
+            .note(&format!("countersign/clock/v1\n{origin}\nnow\n"));
+        s.write(CLOCK, note);
     }),
     unseen("a second file of the guard", "guard/more", |s| {
         s.write("guard/more", "x");

@@ -103,24 +103,24 @@ fn a_reader_who_trusts_any_one_key_follows_the_handovers_both_ways() {
         let entries = &all[..size];
         forge::put(&older, plan.hands[by].checkpoint(entries));
         let trusted = &plan.hands[size % 3].name;
-        let found = judges::python(&with, dir.path(), trusted, Some(&older));
+        let found = judges::readers(&with, dir.path(), trusted, Some(&older));
         assert_eq!(found, Ok(()), "{size}");
         // An older key may not sign what covers its own handover, nor a newer one what does not.
         forge::put(&older, plan.hands[(by + 1) % 3].checkpoint(entries));
-        let found = judges::python(&with, &tiles, &plan.hands[0].name, Some(&older));
+        let found = judges::readers(&with, &tiles, &plan.hands[0].name, Some(&older));
         assert!(found.is_err(), "{size}");
     }
     fs::remove_file(&older).unwrap();
     for hand in &plan.hands {
         for target in [dir.path(), &tiles] {
-            assert_eq!(judges::python(&with, target, &hand.name, None), Ok(()));
+            assert_eq!(judges::readers(&with, target, &hand.name, None), Ok(()));
         }
     }
     // Go knows no handovers; it is given the newest key.
     assert_eq!(judges::go(&with, &tiles, &plan.hands[2].name, None), Ok(()));
     assert!(judges::go(&with, &tiles, &plan.hands[0].name, None).is_err());
     let stranger = Hand::new(10, ORIGIN);
-    assert!(judges::python(&with, dir.path(), &stranger.name, None).is_err());
+    assert!(judges::readers(&with, dir.path(), &stranger.name, None).is_err());
 }
 
 type Change = (&'static str, fn(&mut Plan));
@@ -212,7 +212,7 @@ fn handovers_that_are_not_exactly_so_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         plan.write(dir.path());
         for hand in [&hands()[0], &hands()[2]] {
-            let found = judges::python(&with, dir.path(), &hand.name, None);
+            let found = judges::readers(&with, dir.path(), &hand.name, None);
             assert!(found.is_err(), "{name}, trusting {}", hand.name);
         }
     }
@@ -276,7 +276,7 @@ fn pruned(with: &Equipment, before: Option<u64>, gone: &[&str]) -> [bool; 2] {
         .arg(key.to_string());
     go.arg("-pruned").arg(before.unwrap_or(0).to_string());
     [
-        judges::python(with, dir.path(), key, None).is_ok(),
+        judges::readers(with, dir.path(), key, None).is_ok(),
         judges::run(&mut go).is_ok(),
     ]
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use countersign_ledger::{Checkpoint, VerifierKey, verify};
+use countersign_ledger::{
+    VerifierKey,
+    verify::{self, Verifier},
+};
 
 use crate::equipment::Equipment;
 
@@ -11,11 +14,13 @@ pub(crate) type Verdict = Result<(), String>;
 
 /// Our own verifier.
 pub(crate) fn ours(target: &Path, key: &VerifierKey, since: Option<&Path>) -> Verdict {
-    let since = match since.map(|path| fs::read_to_string(path).unwrap()) {
-        None => None,
-        Some(note) => Some(Checkpoint::open(&note, key).map_err(|e| e.to_string())?),
-    };
-    let found = verify::verify(target, key, since.as_ref()).map_err(|e| e.to_string())?;
+    let mut verifier = Verifier::new(key);
+    if let Some(since) = since {
+        let note = fs::read_to_string(since).unwrap();
+        let asked = verifier.since_note("--since", &note);
+        verifier = asked.map_err(|e| e.to_string())?;
+    }
+    let found = verifier.verify(target).map_err(|e| e.to_string())?;
     if found.is_clean() {
         Ok(())
     } else {
@@ -51,6 +56,20 @@ pub(crate) fn go(
         command.arg("-since").arg(since);
     }
     run(&mut command)
+}
+
+/// Ours and Python, which know what entries say; both must agree.
+pub(crate) fn readers(
+    with: &Equipment,
+    target: &Path,
+    key: &VerifierKey,
+    since: Option<&Path>,
+) -> Verdict {
+    let ours = ours(target, key, since);
+    let python = python(with, target, key, since);
+    let agreed = ours.is_ok() == python.is_ok();
+    assert!(agreed, "ours says {ours:?}, Python says {python:?}");
+    python
 }
 
 /// Runs a verifier whose exit code is 0 or 1; anything else is a broken verifier, not a verdict.

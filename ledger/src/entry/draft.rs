@@ -1,5 +1,7 @@
 //! Making an entry: most of the work is done before its place in the chain is known.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -46,19 +48,17 @@ impl Draft {
     }
 
     fn of(members: &Map<String, Value>) -> Result<Self, EntryError> {
-        let mut rest = members.iter().peekable();
+        // Members come in any order. ASCII names stand in the same order by bytes and by UTF-16 units.
+        let mut between: [BTreeMap<&str, &Value>; 5] = Default::default();
+        for (name, value) in members {
+            check_value(value, 1)?;
+            let before = FILLED.iter().filter(|filled| **filled < name.as_str());
+            between[before.count()].insert(name, value);
+        }
         let mut parts: [String; 5] = Default::default();
-        for (number, part) in parts.iter_mut().enumerate() {
-            let mut between = std::collections::BTreeMap::new();
-            // ASCII names stand in the same order by bytes and by UTF-16 units.
-            while let Some((name, value)) =
-                rest.next_if(|(name, _)| FILLED.get(number).is_none_or(|f| name.as_str() < *f))
-            {
-                check_value(value, 1)?;
-                between.insert(name, value);
-            }
+        for (part, between) in parts.iter_mut().zip(&between) {
             if !between.is_empty() {
-                let text = serde_json_canonicalizer::to_string(&between)
+                let text = serde_json_canonicalizer::to_string(between)
                     .map_err(|_| EntryError::NotCanonical)?;
                 text.get(1..text.len() - 1)
                     .ok_or(EntryError::NotCanonical)?

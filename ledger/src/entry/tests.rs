@@ -105,6 +105,24 @@ fn an_entry_is_what_parsing_and_printing_canonically_make_it() {
 }
 
 #[test]
+fn members_may_come_in_any_order() {
+    let (key, name) = signer();
+    let sorted = json!({"": 0, "A": 1, "b": 2, "cz": 3, "m": 4, "r": 5, "z": 6, "\u{1f600}": 7, "\u{ffff}": 8});
+    let Value::Object(sorted) = sorted else {
+        unreachable!("the literal is an object")
+    };
+    let backwards: Map<String, Value> = sorted.clone().into_iter().rev().collect();
+    let event = Event::PrunedBefore(1);
+    for members in [sorted, backwards] {
+        let bytes = seal(&members, &link(), &name, &key).unwrap();
+        assert_eq!(open(&bytes, &name).unwrap().event, None);
+        let draft = Draft::with_event(members, &event).unwrap();
+        let bytes = draft.link(&link(), &name).unwrap().sign(&key).unwrap();
+        assert_eq!(open(&bytes, &name).unwrap().event, Some(event.clone()));
+    }
+}
+
+#[test]
 fn the_next_link_is_the_hash_of_what_was_signed() {
     let bytes = sealed(json!({"id": "a"})).unwrap();
     let mut map: Map<String, Value> = serde_json::from_slice(&bytes).unwrap();

@@ -145,7 +145,8 @@ fn syncs(path: &Path, bytes: usize, enough: impl Fn(usize) -> bool) -> Fallible<
 }
 
 /// Signatures per second over messages of `length` bytes on all cores.
-fn signatures(length: usize, time: Duration) -> f64 {
+fn signatures(length: usize, time: Duration) -> Fallible<Value> {
+    let before = used()?;
     let count = AtomicU64::new(0);
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -162,7 +163,24 @@ fn signatures(length: usize, time: Duration) -> f64 {
             });
         }
     });
-    count.into_inner() as f64 / start.elapsed().as_secs_f64()
+    let count = count.into_inner() as f64;
+    let per_second = count / start.elapsed().as_secs_f64();
+    let cpu = 1e6 * (used()? - before) / count;
+    Ok(json!({"what": "signatures", "per_second": per_second, "cpu_us": cpu}))
+}
+
+/// Processor seconds that this process has used: on a busy machine they say more than the clock.
+fn used() -> Fallible<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // In hundredths, after the name in parentheses.
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| fields.get(at).map_or(Ok(0), |field| field.parse::<u32>());
+    Ok(f64::from(ticks(11)? + ticks(12)?) / 100.0)
 }
 
 fn cores() -> usize {
@@ -185,6 +203,7 @@ async fn saturate(plan: &Plan, what: &str, indexed: &[&str]) -> Fallible<Value> 
     let (ledger, dir) = open(plan, indexed)?;
     let template = Arc::new(template());
     let (done, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let before = used()?;
     let start = Instant::now();
     let end = start + plan.time;
     let mut appenders = tokio::task::JoinSet::new();
@@ -216,13 +235,14 @@ async fn saturate(plan: &Plan, what: &str, indexed: &[&str]) -> Fallible<Value> 
     let entry = ledger.read(0)?.map_or(0, |entry| entry.len());
     ledger.close().await?;
     let all = start.elapsed().as_secs_f64();
+    let cpu = 1e6 * (used()? - before) / count as f64;
     drop(ledger);
     fs::remove_dir_all(dir)?;
     Ok(json!({
         "what": what, "appends": count, "refused": refused.load(Ordering::Relaxed),
         "seconds": seconds, "per_second": count as f64 / seconds, "published_at_end": published,
         "seconds_until_published": all, "published_per_second": count as f64 / all,
-        "entry_bytes": entry,
+        "entry_bytes": entry, "cpu_us": cpu,
     }))
 }
 
@@ -287,7 +307,7 @@ async fn round(plan: &mut Plan) -> Fallible<()> {
         "fdatasync 600 B",
         syncs(&file, RECORD, |n| n == SYNCS)?,
     ))?;
-    plan.note(json!({"what": "signatures", "per_second": signatures(entry, short)}))?;
+    plan.note(signatures(entry, short)?)?;
     let start = Instant::now();
     let batch = syncs(&file, BATCH * (entry + 16), |_| start.elapsed() > short)?;
     let per_second = (batch.len() * BATCH) as f64 / start.elapsed().as_secs_f64();
@@ -301,7 +321,7 @@ async fn round(plan: &mut Plan) -> Fallible<()> {
         "fdatasync 600 B",
         syncs(&file, RECORD, |n| n == SYNCS)?,
     ))?;
-    plan.note(json!({"what": "signatures", "per_second": signatures(entry, short)}))
+    plan.note(signatures(entry, short)?)
 }
 
 fn print(plan: &Plan) {

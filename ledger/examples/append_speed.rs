@@ -229,7 +229,7 @@ async fn saturate(plan: &Plan, what: &str, indexed: &[&str]) -> Fallible<Value> 
     while let Some(ended) = appenders.join_next().await {
         ended??;
     }
-    let seconds = start.elapsed().as_secs_f64();
+    let (seconds, micros) = (start.elapsed().as_secs_f64(), start.elapsed().as_micros());
     let count = done.load(Ordering::Relaxed);
     let published = ledger.head().published.map_or(0, |info| info.size);
     let entry = ledger.read(0)?.map_or(0, |entry| entry.len());
@@ -240,17 +240,23 @@ async fn saturate(plan: &Plan, what: &str, indexed: &[&str]) -> Fallible<Value> 
     fs::remove_dir_all(dir)?;
     Ok(json!({
         "what": what, "appends": count, "refused": refused.load(Ordering::Relaxed),
-        "seconds": seconds, "per_second": count as f64 / seconds, "published_at_end": published,
+        "seconds": seconds, "per_second": count as f64 / seconds,
+        "half_per_second": u128::from(count) * 500_000 / micros, "published_at_end": published,
         "seconds_until_published": all, "published_per_second": count as f64 / all,
         "entry_bytes": entry, "cpu_us": cpu,
     }))
 }
 
+/// Entries that are due after a time, at so many per second.
+fn due_after(time: Duration, rate: u32) -> u32 {
+    u32::try_from(time.as_micros() * u128::from(rate) / 1_000_000).unwrap_or(u32::MAX)
+}
+
 /// Latency from the time that an entry is due, at a fixed rate.
-async fn half_load(plan: &Plan, rate: f64) -> Fallible<Value> {
+async fn half_load(plan: &Plan, rate: u32) -> Fallible<Value> {
     let (ledger, dir) = open(plan, &[])?;
     let template = Arc::new(template());
-    let total = (rate * plan.time.as_secs_f64()) as u32;
+    let total = due_after(plan.time, rate);
     let times: Arc<[AtomicU32]> = (0..total).map(|_| AtomicU32::new(u32::MAX)).collect();
     let mut tick = tokio::time::interval(Duration::from_millis(1));
     let start = Instant::now();
@@ -258,10 +264,10 @@ async fn half_load(plan: &Plan, rate: f64) -> Fallible<Value> {
     let mut last = None;
     while sent < total {
         tick.tick().await;
-        let due = ((rate * start.elapsed().as_secs_f64()) as u32).min(total);
+        let due = due_after(start.elapsed(), rate).min(total);
         for number in sent..due {
             let (ledger, template, times) = (ledger.clone(), template.clone(), times.clone());
-            let due = start + Duration::from_secs_f64(f64::from(number) / rate);
+            let due = start + Duration::from_secs(number.into()) / rate;
             last = Some(tokio::spawn(async move {
                 let appended = ledger.append(record(&template, number.into())).await;
                 if appended.is_ok() {
@@ -300,7 +306,7 @@ async fn round(plan: &mut Plan) -> Fallible<()> {
     plan.note(json!({"what": "records made", "per_second": per_second}))?;
 
     let row = saturate(plan, "ledger", &[]).await?;
-    let rate = row["per_second"].as_f64().unwrap_or(0.0);
+    let half = u32::try_from(row["half_per_second"].as_u64().unwrap_or(0))?;
     let entry = row["entry_bytes"].as_u64().unwrap_or(0) as usize;
     plan.note(row)?;
     plan.note(summary(
@@ -315,7 +321,7 @@ async fn round(plan: &mut Plan) -> Fallible<()> {
     plan.note(json!({"what": "group commit", "per_second": per_second}))?;
     let row = saturate(plan, "ledger, 2 indexed", &["request_uid", "fill"]).await?;
     plan.note(row)?;
-    let row = half_load(plan, rate / 2.0).await?;
+    let row = half_load(plan, half).await?;
     plan.note(row)?;
     plan.note(summary(
         "fdatasync 600 B",

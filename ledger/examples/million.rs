@@ -68,7 +68,7 @@ async fn fill(dir: &Path, entries: u64) -> Fallible<()> {
                 match ledger.append(record(number)).await {
                     Ok(_) => number += TOGETHER,
                     Err(AppendError::Overloaded) => {
-                        tokio::time::sleep(Duration::from_millis(5)).await
+                        tokio::time::sleep(Duration::from_millis(5)).await;
                     }
                     Err(error) => return Err(error),
                 }

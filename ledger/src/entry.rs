@@ -10,6 +10,7 @@ use crate::{
 
 mod canonical;
 mod draft;
+mod print;
 mod reading;
 
 pub use draft::Draft;
@@ -120,40 +121,12 @@ pub fn seal(
     Ok(Draft::new(members)?.link(link, name)?.sign(signer)?)
 }
 
-/// Checks what a caller hands in.
-///
-/// # Errors
-/// [`EntryError`] for reserved members, floats and nesting.
-fn check_members(members: &Map<String, Value>) -> Result<(), EntryError> {
-    if let Some(name) = RESERVED
+/// Leaves the ledger's own members to the ledger.
+fn check_names(members: &Map<String, Value>) -> Result<(), EntryError> {
+    let found = RESERVED
         .into_iter()
-        .find(|name| members.contains_key(*name))
-    {
-        return Err(EntryError::Reserved(name));
-    }
-    members.values().try_for_each(|value| check_value(value, 1))
-}
-
-fn check_value(value: &Value, depth: usize) -> Result<(), EntryError> {
-    if depth > MAX_DEPTH {
-        return Err(EntryError::Depth);
-    }
-    match value {
-        Value::Number(number) => {
-            let magnitude = number
-                .as_u64()
-                .or_else(|| number.as_i64().map(i64::unsigned_abs));
-            match magnitude {
-                Some(magnitude) if magnitude <= MAX_INTEGER => Ok(()),
-                _ => Err(EntryError::Number),
-            }
-        }
-        Value::Array(items) => items
-            .iter()
-            .try_for_each(|item| check_value(item, depth + 1)),
-        Value::Object(members) => members.values().try_for_each(|v| check_value(v, depth + 1)),
-        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
-    }
+        .find(|name| members.contains_key(*name));
+    found.map_or(Ok(()), |name| Err(EntryError::Reserved(name)))
 }
 
 #[cfg(test)]

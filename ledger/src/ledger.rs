@@ -245,7 +245,7 @@ impl Ledger {
         let size = {
             let state = shared.state();
             if let Some(durable) = state.pending(index) {
-                return Ok(Some(durable.bytes.to_vec()));
+                return Ok(Some(durable.bytes.clone()));
             }
             state.integrated
         };

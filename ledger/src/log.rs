@@ -77,6 +77,8 @@ pub(crate) struct Log {
     shared: Arc<Shared>,
     segment: Box<dyn WriteFile>,
     segment_bytes: u64,
+    /// Kept from batch to batch: megabytes of fresh memory cost more than what is written to them.
+    frames: Vec<u8>,
     publisher: PublisherThread,
     /// Held until the threads are gone.
     _lock: Box<dyn Lock>,
@@ -97,6 +99,7 @@ impl Log {
             shared: shared.clone(),
             segment,
             segment_bytes: 0,
+            frames: Vec::new(),
             publisher: publisher.start()?,
             _lock: lock,
         };
@@ -154,9 +157,9 @@ impl Log {
     }
 
     fn write_durably(&mut self, batch: &[Sealed]) -> io::Result<()> {
-        let mut frames = Vec::new();
+        self.frames.clear();
         for Sealed { durable, .. } in batch {
-            wal::frame(&mut frames, durable.place.index, &durable.bytes);
+            wal::frame(&mut self.frames, durable.place.index, &durable.bytes);
         }
         if self.segment_bytes > SEGMENT_BYTES {
             let first = self.shared.state().size;
@@ -165,11 +168,11 @@ impl Log {
             self.segment_bytes = 0;
             self.shared.state().segments.push((first, path));
         }
-        self.segment.write(&frames)?;
+        self.segment.write(&self.frames)?;
         // A crash before this may leave part of the batch, which the next open cuts off; nobody
         // was told that it is there.
         self.segment.sync()?;
-        self.segment_bytes += frames.len() as u64;
+        self.segment_bytes += self.frames.len() as u64;
         Ok(())
     }
 

@@ -449,7 +449,7 @@ impl<'a> Log<'a> {
         let rows = serde_json::from_slice(bytes).map(|map| index_rows(&map, members));
         self.pending.push_back(Arc::new(Durable {
             place,
-            bytes: bytes.into(),
+            bytes: bytes.to_vec(),
             rows: rows.unwrap_or_default(),
         }));
         Ok(())

@@ -318,7 +318,7 @@ fn sign_part(part: Vec<Pending>, signer: &dyn Signer) -> Result<Vec<Sealed>, Uns
                         seq: pending.seq,
                         leaf_hash: leaf_hash(&bytes),
                     },
-                    bytes: bytes.into(),
+                    bytes,
                     rows: pending.rows,
                 },
                 reply: pending.reply,

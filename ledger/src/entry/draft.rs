@@ -1,14 +1,11 @@
 //! Making an entry: most of the work is done before its place in the chain is known.
 
-use std::collections::BTreeMap;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    DOMAIN, EntryError, Event, Link, MAX_ENTRY, RESERVED, SIGNATURE_TEXT, check_members,
-    check_value,
+    DOMAIN, EntryError, Event, Link, MAX_ENTRY, RESERVED, SIGNATURE_TEXT, check_names, print,
 };
 use crate::{
     keys::VerifierKey,
@@ -19,11 +16,16 @@ use crate::{
 /// Members that the ledger fills in once it knows an entry's place, in canonical order.
 const FILLED: [&str; 4] = ["attestation", "chain_uid", "prev", "seq"];
 
+/// Room for a usual entry's members, in bytes.
+const USUAL: usize = 1024;
+
 /// The members of an entry in canonical form, with room for those that the ledger fills in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// What stands before, between and after the four members of [`FILLED`], without outer commas.
-    parts: [String; 5],
+    text: String,
+    /// Where in `text` each of the four belongs.
+    gaps: [usize; 4],
 }
 
 impl Draft {
@@ -32,7 +34,7 @@ impl Draft {
     /// # Errors
     /// [`EntryError`] when the map holds reserved members, floats, or is nested too deep.
     pub fn new(members: &Map<String, Value>) -> Result<Self, EntryError> {
-        check_members(members)?;
+        check_names(members)?;
         Self::of(members)
     }
 
@@ -42,30 +44,34 @@ impl Draft {
     /// # Errors
     /// As [`Draft::new`].
     pub fn with_event(mut members: Map<String, Value>, event: &Event) -> Result<Self, EntryError> {
-        check_members(&members)?;
+        check_names(&members)?;
         members.insert(RESERVED[2].into(), event.to_value());
         Self::of(&members)
     }
 
     fn of(members: &Map<String, Value>) -> Result<Self, EntryError> {
-        // Members come in any order. ASCII names stand in the same order by bytes and by UTF-16 units.
-        let mut between: [BTreeMap<&str, &Value>; 5] = Default::default();
-        for (name, value) in members {
-            check_value(value, 1)?;
-            let before = FILLED.iter().filter(|filled| **filled < name.as_str());
-            between[before.count()].insert(name, value);
-        }
-        let mut parts: [String; 5] = Default::default();
-        for (part, between) in parts.iter_mut().zip(&between) {
-            if !between.is_empty() {
-                let text = serde_json_canonicalizer::to_string(between)
-                    .map_err(|_| EntryError::NotCanonical)?;
-                text.get(1..text.len() - 1)
-                    .ok_or(EntryError::NotCanonical)?
-                    .clone_into(part);
+        let mut text = String::with_capacity(USUAL);
+        let mut gaps = [0; 4];
+        let (mut passed, mut part) = (0, 0);
+        for (name, value) in print::in_order(members) {
+            while FILLED.get(passed).is_some_and(|filled| *filled < name) {
+                part = text.len();
+                gaps[passed] = part;
+                passed += 1;
             }
+            if text.len() > part {
+                text.push(',');
+            }
+            print::member(&mut text, name, value, 0)?;
         }
-        Ok(Self { parts })
+        gaps[passed..].fill(text.len());
+        Ok(Self { text, gaps })
+    }
+
+    /// The parts of the text between the members that the ledger fills in.
+    fn parts(&self) -> [&str; 5] {
+        let [a, b, c, d] = self.gaps;
+        [0..a, a..b, b..c, c..d, d..self.text.len()].map(|part| &self.text[part])
     }
 
     /// Gives the draft its place in the chain. What is left to do is to sign it.
@@ -79,7 +85,7 @@ impl Draft {
             format!("\"prev\":\"{}\"", hex::encode(link.prev)),
             format!("\"seq\":{}", link.seq),
         ];
-        let length: usize = self.parts.iter().chain(&filled).map(|p| p.len() + 1).sum();
+        let length = self.text.len() + filled.iter().map(|text| text.len() + 2).sum::<usize>();
         let mut message = Vec::with_capacity(DOMAIN.len() + length + SIGNATURE_TEXT);
         message.extend_from_slice(DOMAIN);
         message.push(b'{');
@@ -93,7 +99,7 @@ impl Draft {
             }
             message.len()
         };
-        for (number, part) in self.parts.iter().enumerate() {
+        for (number, part) in self.parts().into_iter().enumerate() {
             add(part);
             if let Some(text) = filled.get(number) {
                 let end = add(text);

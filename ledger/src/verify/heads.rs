@@ -105,8 +105,12 @@ impl Heads {
     ) {
         let name = target.checkpoint_name();
         let Some(head) = &self.checkpoint else {
-            // A ledger that was never published has neither tiles nor a guard.
-            if self.guard.is_some() || self.files > 0 {
+            // A crash in the first publication leaves tiles and perhaps the guard; the log then still
+            // reaches back to the first entry, and the next open finishes it.
+            let crashed = target.is_data_dir()
+                && !target.path("wal/clean").exists()
+                && target.path("wal/0000000000000000.wal").exists();
+            if !crashed && (self.guard.is_some() || self.files > 0) {
                 found.fault(FaultKind::Checkpoint, name, "there is no checkpoint");
             } else {
                 found.notes.push("nothing is published yet".to_owned());

@@ -1,7 +1,9 @@
 //! Records in a real ledger, verified.
 
+use std::sync::Arc;
+
 use countersign_ledger::{
-    Ledger, MemoryIndex, Settings, SigningKey, VerifiedRange, VerifierKey, keys, verify::verify,
+    Opening, Settings, SigningKey, VerifiedRange, VerifierKey, keys, verify::verify,
 };
 use countersign_record::{
     Action, Body, Coverage, Decision, DecisionBody, Delivery, DetectorRef, DetectorRun, Effect,
@@ -38,8 +40,9 @@ impl Home {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let index = Box::new(MemoryIndex::default());
-            let (ledger, _) = Ledger::open(settings, self.key.clone(), index).unwrap();
+            let (ledger, _) = Opening::new(settings, Arc::new(self.key.clone()))
+                .open()
+                .unwrap();
             for record in records {
                 ledger.append(record.to_object().unwrap()).await.unwrap();
             }

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::JoinHandle,
 };
@@ -43,6 +43,8 @@ pub(crate) struct Publisher {
     on_disk: BTreeSet<Tile>,
     /// Partial tiles of the published checkpoint; readers still want them after the next one.
     shown: BTreeSet<Tile>,
+    /// No name that a killed process left undurable is left under the tiles.
+    settled: bool,
 }
 
 /// Entries whose tiles are durable and were read back.
@@ -117,6 +119,7 @@ impl Publisher {
             signed_at: recovered.signed_at,
             witnesses,
             indexer,
+            settled: false,
         }
     }
 
@@ -184,6 +187,7 @@ impl Publisher {
             Some(signed) => match self.cosign(&signed) {
                 Ok(note) => {
                     self.show(&signed, note)?;
+                    self.drop_segments(signed.checkpoint.size)?;
                     Ok(self.drop_partials(signed.checkpoint.size)?)
                 }
                 Err(halt) => {
@@ -225,7 +229,7 @@ impl Publisher {
     }
 
     /// Tiles are immutable: one that is there must already be what it is about to become.
-    fn write_tiles(&self, files: &[TileFile]) -> io::Result<()> {
+    fn write_tiles(&mut self, files: &[TileFile]) -> io::Result<()> {
         let shared = &self.shared;
         let mut missing: Vec<(PathBuf, &[u8])> = Vec::new();
         for (tile, bytes) in files {
@@ -238,7 +242,28 @@ impl Publisher {
         }
         // A crash before or after any of these leaves files that the next run finds equal; no
         // checkpoint mentions them yet.
-        replace_all(&*shared.store, &shared.layout.stage, &missing)
+        replace_all(&*shared.store, &shared.layout.stage, &missing)?;
+        if !self.settled {
+            self.settle(files)?;
+            self.settled = true;
+        }
+        Ok(())
+    }
+
+    /// An earlier process may have been killed between making a name and making it durable: then
+    /// tiles that are found, and folders above those that were written, could yet be lost.
+    fn settle(&self, files: &[TileFile]) -> io::Result<()> {
+        let shared = &self.shared;
+        let tiles = &shared.layout.tiles;
+        let mut folders = BTreeSet::new();
+        for (tile, _) in files {
+            let path = tiles.join(tile.path());
+            let above = path.ancestors().skip(1);
+            let within = above.take_while(|folder| folder.starts_with(tiles));
+            folders.extend(within.map(Path::to_owned));
+        }
+        let mut folders = folders.iter();
+        folders.try_for_each(|folder| shared.store.sync_dir(folder))
     }
 
     /// What is about to be signed is what a reader will get, not what memory believes.
@@ -294,7 +319,7 @@ impl Publisher {
         self.signed_at = Some(time);
         self.edge = edge;
         self.on_disk.extend(partials(self.edge.size));
-        self.forget_integrated()?;
+        self.forget_integrated();
         Ok(Signed {
             checkpoint,
             note,
@@ -340,8 +365,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Forgets what the tree now holds: the tail in memory and whole segments of the log.
-    fn forget_integrated(&self) -> io::Result<()> {
+    /// Forgets what the tree now holds: the tail in memory.
+    fn forget_integrated(&self) {
         let mut state = self.shared.state();
         let size = self.edge.size;
         state.integrated = size;
@@ -352,6 +377,13 @@ impl Publisher {
         {
             state.pending.pop_front();
         }
+        drop(state);
+        self.indexer.wake();
+    }
+
+    /// Drops whole segments of the log, whose entries readers now find in the tree.
+    fn drop_segments(&self, size: u64) -> io::Result<()> {
+        let mut state = self.shared.state();
         let mut covered = Vec::new();
         while state
             .segments
@@ -361,12 +393,12 @@ impl Publisher {
             covered.push(state.segments.remove(0).1);
         }
         drop(state);
-        self.indexer.wake();
-        // A crash between these leaves segments that are wholly integrated; the next run drops
-        // them. The oldest goes first, so that what is left has no gap.
-        covered
-            .iter()
-            .try_for_each(|path| self.shared.store.remove(path))
+        // A crash between these leaves segments that are wholly published; the next run drops
+        // them. The oldest goes first, durably, so that what is left has no gap.
+        covered.iter().try_for_each(|path| {
+            self.shared.store.remove(path)?;
+            self.shared.store.sync_dir(&self.shared.layout.wal)
+        })
     }
 
     /// Keeps the partial tiles of this checkpoint and of the one published before it.

@@ -2,8 +2,9 @@
 //! the step before made and nothing else, so that none can be left out.
 
 use std::{
+    collections::BTreeSet,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::JoinHandle,
 };
@@ -38,6 +39,10 @@ pub(crate) struct Publisher {
     indexer: Wake,
     /// Signed and not yet published, for want of witnesses.
     waiting: Option<Signed>,
+    /// Tiles that became full since the last publication.
+    full: Vec<Tile>,
+    /// No name that a killed process left undurable is left under the tiles.
+    settled: bool,
 }
 
 /// Entries whose tiles are durable and were read back.
@@ -107,6 +112,8 @@ impl Publisher {
             signed_at: recovered.signed_at,
             witnesses,
             indexer,
+            full: Vec::new(),
+            settled: false,
         }
     }
 
@@ -172,7 +179,11 @@ impl Publisher {
         match self.waiting.take() {
             None => Ok(()),
             Some(signed) => match self.cosign(&signed) {
-                Ok(note) => self.show(&signed, note),
+                Ok(note) => {
+                    self.show(&signed, note)?;
+                    self.drop_segments(signed.checkpoint.size)?;
+                    Ok(self.drop_partials()?)
+                }
                 Err(halt) => {
                     self.waiting = Some(signed);
                     Err(halt)
@@ -213,7 +224,7 @@ impl Publisher {
     }
 
     /// Tiles are immutable: one that is there must already be what it is about to become.
-    fn write_tiles(&self, files: &[TileFile]) -> io::Result<()> {
+    fn write_tiles(&mut self, files: &[TileFile]) -> io::Result<()> {
         let shared = &self.shared;
         let mut missing: Vec<(PathBuf, &[u8])> = Vec::new();
         for (tile, bytes) in files {
@@ -226,7 +237,28 @@ impl Publisher {
         }
         // A crash before or after any of these leaves files that the next run finds equal; no
         // checkpoint mentions them yet.
-        replace_all(&*shared.store, &shared.layout.stage, &missing)
+        replace_all(&*shared.store, &shared.layout.stage, &missing)?;
+        if !self.settled {
+            self.settle(files)?;
+            self.settled = true;
+        }
+        Ok(())
+    }
+
+    /// An earlier process may have been killed between making a name and making it durable: then
+    /// tiles that are found, and folders above those that were written, could yet be lost.
+    fn settle(&self, files: &[TileFile]) -> io::Result<()> {
+        let shared = &self.shared;
+        let tiles = &shared.layout.tiles;
+        let mut folders = BTreeSet::new();
+        for (tile, _) in files {
+            let path = tiles.join(tile.path());
+            let above = path.ancestors().skip(1);
+            let within = above.take_while(|folder| folder.starts_with(tiles));
+            folders.extend(within.map(Path::to_owned));
+        }
+        let mut folders = folders.iter();
+        folders.try_for_each(|folder| shared.store.sync_dir(folder))
     }
 
     /// What is about to be signed is what a reader will get, not what memory believes.
@@ -281,10 +313,8 @@ impl Publisher {
         self.held = Some(next);
         self.signed_at = Some(time);
         self.edge = edge;
-        self.forget_integrated()?;
-        for tile in &full {
-            self.drop_partials(tile)?;
-        }
+        self.full.extend(full);
+        self.forget_integrated();
         Ok(Signed {
             checkpoint,
             note,
@@ -330,8 +360,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Forgets what the tree now holds: the tail in memory and whole segments of the log.
-    fn forget_integrated(&self) -> io::Result<()> {
+    /// Forgets what the tree now holds: the tail in memory.
+    fn forget_integrated(&self) {
         let mut state = self.shared.state();
         let size = self.edge.size;
         state.integrated = size;
@@ -342,6 +372,13 @@ impl Publisher {
         {
             state.pending.pop_front();
         }
+        drop(state);
+        self.indexer.wake();
+    }
+
+    /// Drops whole segments of the log, whose entries readers now find in the tree.
+    fn drop_segments(&self, size: u64) -> io::Result<()> {
+        let mut state = self.shared.state();
         let mut covered = Vec::new();
         while state
             .segments
@@ -351,23 +388,25 @@ impl Publisher {
             covered.push(state.segments.remove(0).1);
         }
         drop(state);
-        self.indexer.wake();
-        // A crash between these leaves segments that are wholly integrated; the next run drops
-        // them. The oldest goes first, so that what is left has no gap.
-        covered
-            .iter()
-            .try_for_each(|path| self.shared.store.remove(path))
+        // A crash between these leaves segments that are wholly published; the next run drops
+        // them. The oldest goes first, durably, so that what is left has no gap.
+        covered.iter().try_for_each(|path| {
+            self.shared.store.remove(path)?;
+            self.shared.store.sync_dir(&self.shared.layout.wal)
+        })
     }
 
-    /// Removes the partial tiles of a tile that is full now. Until then they all stay: a reader of
-    /// any earlier checkpoint may want them (C2SP tlog-tiles).
-    fn drop_partials(&self, full: &Tile) -> io::Result<()> {
+    /// Removes the partial tiles of tiles that are full in the published tree. Until then they all
+    /// stay: a reader of any earlier checkpoint may want them (C2SP tlog-tiles).
+    fn drop_partials(&mut self) -> io::Result<()> {
         let store = &self.shared.store;
-        let path = self.shared.layout.tiles.join(full.partials());
-        for name in store.list(&path)? {
-            store.remove(&path.join(name))?;
+        for full in std::mem::take(&mut self.full) {
+            let path = self.shared.layout.tiles.join(full.partials());
+            for name in store.list(&path)? {
+                store.remove(&path.join(name))?;
+            }
+            store.remove_empty_dir(&path);
         }
-        store.remove_empty_dir(&path);
         Ok(())
     }
 }

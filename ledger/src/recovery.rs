@@ -24,7 +24,7 @@ use crate::{
     note::{Checkpoint, Note, NoteError},
     publish::is_behind,
     signer::Signer,
-    store::{Lock, Store, create_dir},
+    store::{Lock, Store, create_dir, replace},
     tree::{Edge, TileReader},
     wal,
 };
@@ -67,6 +67,8 @@ pub(crate) fn open(
     }
     let lock = lock(&*store, &layout.lock())?;
     clear_stage(&*store, &layout)?;
+    // A process that was killed may have left a guard that is read here and yet not durable.
+    store.sync_dir(&layout.guard())?;
     let inside = FolderGuard::inside(store.clone(), layout.guard(), layout.stage.clone());
     let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(inside)];
     guards.extend(second);
@@ -215,7 +217,8 @@ fn clear_stage(store: &dyn Store, layout: &Layout) -> io::Result<()> {
     for name in store.list(&layout.stage)? {
         store.remove(&layout.stage.join(name))?;
     }
-    Ok(())
+    // Else a crash could bring one back beside the marker of a clean stop.
+    store.sync_dir(&layout.stage)
 }
 
 fn check_clock(settings: &Settings, last: Option<Timestamp>) -> Result<(), OpenError> {
@@ -272,10 +275,12 @@ impl Signed {
         };
         let (signed, key) = keys.checkpoint(&first.note, &layout.guard().join("checkpoint"))?;
         let mut tiles = TileReader::new(store, &layout.tiles, signed.size);
-        let edge = Edge::load(&tiles).map_err(|error| {
-            OpenError::Rollback(format!(
+        let edge = Edge::load(&tiles).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => OpenError::Rollback(format!(
                 "the tree that was last signed cannot be read: {error}"
-            ))
+            )),
+            // A disk that fails proves nothing against the files.
+            _ => OpenError::Io(error),
         })?;
         if edge.root() != signed.root {
             let what = "the tiles have another root than the guard";
@@ -414,8 +419,14 @@ impl<'a> Log<'a> {
                     return Err(OpenError::Wal(place));
                 }
                 self.torn_bytes = (bytes.len() - scan.good) as u64;
-                // A crash before this leaves the torn tail for the next open.
-                store.truncate(&path, scan.good as u64)?;
+            }
+            let newest = number + 1 == count && (scan.good < bytes.len() || next > self.published);
+            if newest && next != first {
+                // What is read may be in the machine's memory alone: its writer may have been
+                // killed before the sync, or told that it failed, after which no other sync of the
+                // same file can be trusted. A crash before this leaves the old file.
+                let good = bytes.get(..scan.good).unwrap_or_default();
+                replace(&**store, &layout.stage, &path, good)?;
             }
             if next == first {
                 // An empty segment could bear the name of the one about to be opened.

@@ -207,17 +207,19 @@ impl Sequencer {
         match self.place_handover(&next, members, reply) {
             Ok((pending, name)) => {
                 let from = self.next;
-                self.sign_and_write(vec![pending], before);
-                if self.next != from {
-                    return;
-                }
                 let key = InForce {
                     from,
                     signer: next,
                     name,
                 };
+                // Before the entry is durable: from then on its checkpoint may be signed.
                 self.shared.state().keys.push(key.clone());
-                self.key = key;
+                self.sign_and_write(vec![pending], before);
+                if self.next == from {
+                    self.key = key;
+                } else {
+                    self.shared.state().keys.pop();
+                }
             }
             Err((reply, error)) => drop(reply.send(Err(error))),
         }

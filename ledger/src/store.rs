@@ -64,12 +64,6 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The system's.
     fn append(&self, path: &Path) -> io::Result<Box<dyn WriteFile>>;
 
-    /// Cuts a file to `length` bytes, durably.
-    ///
-    /// # Errors
-    /// The system's.
-    fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
-
     /// Renames, over a file that may be there.
     ///
     /// # Errors
@@ -154,12 +148,6 @@ impl Store for Disk {
     fn append(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
         let mut options = OpenOptions::new();
         Ok(Box::new(options.create(true).append(true).open(path)?))
-    }
-
-    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(length)?;
-        file.sync_all()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

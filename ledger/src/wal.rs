@@ -15,6 +15,8 @@ use crate::{
 
 /// Bytes before the entry in a frame.
 pub(crate) const HEADER: usize = 16;
+/// Disks write sectors whole, and in any order.
+const SECTOR: usize = 512;
 /// A segment is closed once it is longer than this many bytes.
 pub(crate) const SEGMENT_BYTES: u64 = 16 << 20;
 
@@ -84,7 +86,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) frames: Vec<(u64, usize, &'a [u8])>,
     /// Length of the good part in bytes.
     pub(crate) good: usize,
-    /// Whether a whole frame follows the first bad byte. A torn write leaves none.
+    /// Whether a whole frame follows the first bad one, and that lacks no sector: a torn write
+    /// leaves no such thing.
     pub(crate) frames_after_bad: bool,
 }
 
@@ -101,15 +104,33 @@ pub(crate) fn scan(bytes: &[u8], first: u64) -> Scan<'_> {
         expected += 1;
     }
     let rest = &bytes[scan.good..];
-    scan.frames_after_bad = (0..rest.len()).any(|at| {
-        // The index is looked at first: it is cheap and nearly always decides.
-        let index = rest
-            .get(at + 4..at + 12)
-            .and_then(|b| <[u8; 8]>::try_from(b).ok());
-        index.is_some_and(|b| (first..expected + (1 << 20)).contains(&u64::from_be_bytes(b)))
-            && read_frame(&rest[at..]).is_some()
-    });
+    scan.frames_after_bad = !lacks_a_sector(bytes, scan.good)
+        && (0..rest.len()).any(|at| {
+            // The index is looked at first: it is cheap and nearly always decides.
+            let index = rest
+                .get(at + 4..at + 12)
+                .and_then(|b| <[u8; 8]>::try_from(b).ok());
+            index.is_some_and(|b| (first..expected + (1 << 20)).contains(&u64::from_be_bytes(b)))
+                && read_frame(&rest[at..]).is_some()
+        });
     scan
+}
+
+/// Whether the bad frame at `start` has a hole where a sector of an unsynced batch never arrived:
+/// there the file reads as zeros, also when later sectors of the same batch did arrive. No entry
+/// has zeros, and no header three at its start.
+fn lacks_a_sector(bytes: &[u8], start: usize) -> bool {
+    let end = bytes.len().min(start + HEADER + MAX_ENTRY);
+    let mut at = start;
+    while at < end {
+        let next = bytes.len().min((at / SECTOR + 1) * SECTOR);
+        let sector = &bytes[at..next];
+        if sector.len() > 2 && sector.iter().all(|byte| *byte == 0) {
+            return true;
+        }
+        at = next;
+    }
+    false
 }
 
 #[cfg(test)]

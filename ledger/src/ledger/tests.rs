@@ -65,9 +65,6 @@ impl Store for Failing {
     fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
         Disk.create(path)
     }
-    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        Disk.truncate(path, length)
-    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         Disk.rename(from, to)
     }

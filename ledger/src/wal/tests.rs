@@ -45,3 +45,22 @@ fn a_flipped_byte_before_whole_frames_is_damage() {
         assert!(found.frames_after_bad, "byte {at}");
     }
 }
+
+#[test]
+fn a_sector_that_never_arrived_is_torn_also_before_whole_frames() {
+    let entry = "x".repeat(700);
+    let mut bytes = segment(0, 3);
+    let synced = bytes.len();
+    (3..9).for_each(|i| frame(&mut bytes, i, entry.as_bytes()));
+    let length = bytes.len();
+    for sector in synced / SECTOR..length / SECTOR {
+        let mut torn = bytes.clone();
+        torn[synced.max(sector * SECTOR)..(sector + 1) * SECTOR].fill(0);
+        let found = scan(&torn, 0);
+        assert!(
+            found.good >= synced && found.good < length,
+            "sector {sector}"
+        );
+        assert!(!found.frames_after_bad, "sector {sector}");
+    }
+}

@@ -39,6 +39,18 @@ ZERO = "0" * 64
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
 
 
+
+def lacks_a_sector(data, start):
+    """Whether a sector of an unsynced batch never arrived: it reads as zeros."""
+    end, at = min(len(data), start + 65551), start
+    while at < end:
+        following = min(len(data), (at // 512 + 1) * 512)
+        if following - at > 2 and not any(data[at:following]):
+            return True
+        at = following
+    return False
+
+
 class Verification:
     def __init__(self, target, trusted, brought):
         self.trusted, self.brought = trusted, brought
@@ -156,8 +168,10 @@ class Verification:
             frame = frame_at(data, at)
             if frame is None or frame[0] != index:
                 clean = os.path.exists(os.path.join(self.data, "wal/clean"))
-                later = any(frame_at(data, later) for later in range(at + 1, len(data)))
-                self.torn = newest and index >= self.size and not later and not clean
+                torn = lacks_a_sector(data, at) or not any(
+                    frame_at(data, later) for later in range(at + 1, len(data))
+                )
+                self.torn = newest and index >= self.size and torn and not clean
                 if self.torn:
                     self.notes.append(f"{place} byte {at}: a torn end, never acknowledged")
                     return index

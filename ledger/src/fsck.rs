@@ -174,8 +174,17 @@ fn report(target: &Target, examined: Examined) -> Result<Report, FsckError> {
             fault,
         });
     }
+    // Until its tile is full a partial one serves the readers of earlier checkpoints.
+    let full_by = |tile: &&Tile| {
+        let full = Tile {
+            width: WIDTH,
+            ..**tile
+        };
+        full.leaves().is_some_and(|leaves| leaves <= found.entries)
+    };
     let left = leftovers
         .iter()
+        .filter(full_by)
         .map(|tile| (target.tile_name(tile), "a partial tile of an earlier size"));
     let staged = stage.into_iter().map(|name| (name, "a half-written file"));
     for (name, what) in left.chain(staged) {

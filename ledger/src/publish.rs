@@ -356,6 +356,7 @@ impl Publisher {
             time: signed.time,
         });
         state.checkpoint_note = note;
+        state.stalled = None;
         state.changes.send_replace(signed.checkpoint.size);
         Ok(())
     }

@@ -227,9 +227,6 @@ fn check_guard_files(pass: &Pass<'_>, found: &mut Verification) -> Result<(), Un
     }
     let mut names = Vec::new();
     target.walk("guard", |name| names.push(name))?;
-    if names.iter().any(|name| name == GUARD) && !names.iter().any(|name| name == CLOCK) {
-        found.fault(FaultKind::Guard, CLOCK, "the guard's clock is missing");
-    }
     for name in names {
         match name.as_str() {
             GUARD => {}

@@ -17,6 +17,7 @@ mod demo;
 mod exit;
 mod inspect;
 mod keys;
+mod memory;
 mod policies;
 mod report;
 mod serve;

@@ -22,6 +22,7 @@ use crate::cli::ServeArgs;
 use crate::compose::{self, Parts};
 use crate::config::Config;
 use crate::exit::{UNAVAILABLE, fail};
+use crate::memory;
 
 /// Time between signs of life.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
@@ -118,6 +119,7 @@ impl Running {
                 stopped.clone(),
             )),
             tokio::spawn(beat(Arc::clone(&gateway), stopped.clone())),
+            tokio::spawn(memory::give_back(stopped.clone())),
         ];
         for tls in tls.iter().flatten() {
             tasks.push(tokio::spawn(Arc::clone(tls).watch(stopped.clone())));

@@ -20,6 +20,7 @@ mod exit;
 mod inspect;
 mod keys;
 mod ledger;
+mod memory;
 mod mirror;
 mod policies;
 mod report;

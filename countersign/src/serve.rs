@@ -21,6 +21,7 @@ use crate::cli::ServeArgs;
 use crate::compose::{self, Parts};
 use crate::config::Config;
 use crate::exit::{UNAVAILABLE, fail};
+use crate::memory;
 
 /// Runs the gateway until SIGTERM or Ctrl-C.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -116,6 +117,7 @@ impl Running {
                 stopped.clone(),
             )),
             tokio::spawn(Arc::clone(&chronicle).watch_clock(stopped.clone())),
+            tokio::spawn(memory::give_back(stopped.clone())),
         ];
         for tls in tls.iter().flatten() {
             tasks.push(tokio::spawn(Arc::clone(tls).watch(stopped.clone())));

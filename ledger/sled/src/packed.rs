@@ -10,7 +10,7 @@ const ROW: usize = 24;
 const PRINT: usize = 16;
 /// Rows of a fragment, unless more of them share a fingerprint. Small enough to be read for one
 /// row, large enough that a database has few pages.
-const FRAGMENT_ROWS: usize = 128;
+const FRAGMENT_ROWS: usize = 64;
 /// First byte of every fragment's key.
 pub(crate) const FRAGMENT: u8 = 1;
 

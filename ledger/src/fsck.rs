@@ -174,17 +174,9 @@ fn report(target: &Target, examined: Examined) -> Result<Report, FsckError> {
             fault,
         });
     }
-    // Until its tile is full a partial one serves the readers of earlier checkpoints.
-    let full_by = |tile: &&Tile| {
-        let full = Tile {
-            width: WIDTH,
-            ..**tile
-        };
-        full.leaves().is_some_and(|leaves| leaves <= found.entries)
-    };
     let left = leftovers
         .iter()
-        .filter(full_by)
+        .filter(|tile| is_superseded(tile, found.entries))
         .map(|tile| (target.tile_name(tile), "a partial tile of an earlier size"));
     let staged = stage.into_iter().map(|name| (name, "a half-written file"));
     for (name, what) in left.chain(staged) {
@@ -214,6 +206,15 @@ fn report(target: &Target, examined: Examined) -> Result<Report, FsckError> {
         pruned: found.pruned,
         notes: found.notes,
     })
+}
+
+/// Whether a partial tile's full one is there: until then it serves readers of earlier checkpoints.
+fn is_superseded(tile: &Tile, entries: u64) -> bool {
+    let full = Tile {
+        width: WIDTH,
+        ..*tile
+    };
+    full.leaves().is_some_and(|leaves| leaves <= entries)
 }
 
 /// What can be done about a tile.

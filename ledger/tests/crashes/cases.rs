@@ -43,7 +43,7 @@ impl Play {
                 Open,
                 Append(1),
                 Publish,
-                Append(6),
+                Append(12),
                 Publish,
                 Append(3),
                 Leave,
@@ -156,7 +156,10 @@ impl Case {
             let kept = judge::kept(&run, self.play.from()).await;
             run.machine.inside().plan.held = false;
             kept.map_err(|error| format!("opened again: {error}"))?;
-            run.go(&[Step::Append(2), Step::Publish]).await?;
+            // Or the next crash comes right after the repair.
+            if !chance.one_in(3) {
+                run.go(&[Step::Append(2), Step::Publish]).await?;
+            }
         }
         let came = run.machine.inside().plan.came.clone();
         run.machine.inside().plan.calm();
@@ -181,7 +184,7 @@ fn end_process(run: &mut Run, chance: &mut Chance) -> Result<(), String> {
     let last = run.machine.inside().plan.came.last().copied();
     let dead = run.is_dead();
     match last {
-        Some((Fault::Power, _)) if dead => {
+        Some((Fault::Power | Fault::PowerInSync, _)) if dead => {
             run.leave();
             run.machine.lose_power(chance);
         }
@@ -216,7 +219,9 @@ fn singles(chance: &mut Chance) -> Vec<Case> {
     let mut cases = Vec::new();
     for play in PLAYS {
         for (fault, count) in operations(play) {
-            for at in 0..count {
+            // What a sync leaves when it is cut short has many forms.
+            let times = if fault == Fault::PowerInSync { 3 } else { 1 };
+            for at in (0..count).cycle().take((count * times) as usize) {
                 let planned = vec![Planned { fault, at }];
                 let seed = chance.next();
                 cases.push(Case {
@@ -235,7 +240,7 @@ fn drawn(chance: &mut Chance, reach: &BTreeMap<(Play, Fault), u64>) -> Case {
     let play = PLAYS[chance.below(10).saturating_sub(7) as usize];
     let count = [1, 2, 2, 2, 3][chance.below(5) as usize];
     let planned = (0..count).map(|_| {
-        let fault = Fault::ALL[chance.below(8) as usize];
+        let fault = Fault::ALL[chance.below(9) as usize];
         let at = chance.below(reach[&(play, fault)] * 5 / 4);
         Planned { fault, at }
     });

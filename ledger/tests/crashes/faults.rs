@@ -43,12 +43,14 @@ pub(crate) enum Fault {
     SyncLost,
     /// The machine loses power: nothing happens any more.
     Power,
+    /// The machine loses power while a sync is at work.
+    PowerInSync,
     /// The process is killed; what it wrote stays in the machine's memory.
     Kill,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Error,
         Self::Full,
         Self::Short,
@@ -56,6 +58,7 @@ impl Fault {
         Self::SyncKept,
         Self::SyncLost,
         Self::Power,
+        Self::PowerInSync,
         Self::Kill,
     ];
 
@@ -69,14 +72,14 @@ impl Fault {
             ),
             Self::Short => kind == Kind::Write,
             Self::SyncKept => matches!(kind, Kind::Sync | Kind::SyncFolder),
-            Self::SyncLost => kind == Kind::Sync,
+            Self::SyncLost | Self::PowerInSync => kind == Kind::Sync,
             Self::Stored | Self::Power | Self::Kill => kind.changes(),
         }
     }
 
     /// Whether the process ends there and then.
     pub(crate) fn ends(self) -> bool {
-        matches!(self, Self::Power | Self::Kill)
+        matches!(self, Self::Power | Self::PowerInSync | Self::Kill)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::Duration,
 };
 
@@ -20,9 +20,11 @@ use crate::{chance::Chance, script::ORIGIN, setting};
 /// Cycles unless the environment says otherwise.
 const CYCLES: u64 = 200;
 /// Cycles on one directory before another is begun.
-const TOGETHER: u64 = 50;
+const TOGETHER: u64 = 20;
 /// Names the directory to the process that is to be killed, which is this test once more.
 const VICTIM: &str = "COUNTERSIGN_KILL_DIRECTORY";
+/// No process takes this long to its first entry.
+const LONG: Duration = Duration::from_secs(60);
 /// Appends at once.
 const WRITERS: u64 = 8;
 
@@ -75,8 +77,9 @@ impl Drop for Victim {
     }
 }
 
-/// Kills a process after a while; gives what it had acknowledged.
-fn kill_one(dir: &Path, after: Duration) -> BTreeMap<u64, String> {
+/// Kills a process a while after its start, or after its first entry; gives what it had
+/// acknowledged.
+fn kill_one(dir: &Path, after: Duration, at_work: bool) -> BTreeMap<u64, String> {
     let me: PathBuf = std::env::current_exe().unwrap();
     let mut command = Command::new(me);
     command
@@ -91,10 +94,12 @@ fn kill_one(dir: &Path, after: Duration) -> BTreeMap<u64, String> {
         .stderr(Stdio::piped());
     let mut victim = Victim(command.spawn().unwrap());
     let lines = BufReader::new(victim.0.stderr.take().unwrap()).lines();
+    let (begun, first) = mpsc::sync_channel(1);
     let reader = std::thread::spawn(move || {
         let mut told = BTreeMap::new();
         for line in lines {
             let line = line.unwrap();
+            let _ = begun.try_send(());
             let (index, hash) = line.split_once(' ').unwrap();
             if hash.len() == 64 {
                 let index = index.parse().unwrap_or_else(|_| panic!("{line}"));
@@ -105,6 +110,9 @@ fn kill_one(dir: &Path, after: Duration) -> BTreeMap<u64, String> {
         }
         told
     });
+    if at_work {
+        first.recv_timeout(LONG).unwrap();
+    }
     std::thread::sleep(after);
     drop(victim);
     reader.join().unwrap()
@@ -155,7 +163,8 @@ fn killed_processes_keep_what_they_acknowledged() {
         let mut told = BTreeMap::new();
         for cycle in first..cycles.min(first + TOGETHER) {
             let after = Duration::from_millis(5 + chance.below(146));
-            let fresh = kill_one(dir.path(), after);
+            // One in four is killed while it opens, or wherever it is by then.
+            let fresh = kill_one(dir.path(), after, !chance.one_in(4));
             acknowledged += fresh.len();
             idle += u64::from(fresh.is_empty());
             let known = told.len();

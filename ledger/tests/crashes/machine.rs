@@ -44,11 +44,12 @@ enum Naming {
 }
 
 impl Naming {
+    /// Whether a sync of the folder makes it durable: of a rename, that of its new name's.
     fn touches(&self, folder: &Path) -> bool {
         let within = |path: &PathBuf| path.parent() == Some(folder);
         match self {
             Self::Make(path, _) | Self::Remove(path) | Self::RemoveFolder(path) => within(path),
-            Self::Rename(from, to, _) => within(from) || within(to),
+            Self::Rename(_, to, _) => within(to),
         }
     }
 
@@ -194,13 +195,19 @@ impl Files {
         if self.node(folder) != Some(Node::Folder) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let (mut durable, mut kept) = (Vec::new(), Vec::new());
+        let (mut durable, mut kept) = (Vec::<Naming>::new(), Vec::<Naming>::new());
         for naming in std::mem::take(&mut self.namings) {
-            if naming.touches(folder) {
-                if let Naming::Rename(from, ..) = &naming {
-                    // Both sides of a rename are one: its old name does not come back alone.
-                    kept.retain(|earlier: &Naming| !earlier.made(from));
+            if let Naming::Rename(from, ..) = &naming {
+                // Its old name does not come back: neither with the new one, nor because its
+                // folder is synced, which it has left.
+                let earlier = |earlier: &Naming| !earlier.made(from);
+                if naming.touches(folder) {
+                    kept.retain(earlier);
+                } else if from.parent() == Some(folder) {
+                    durable.retain(earlier);
                 }
+            }
+            if naming.touches(folder) {
                 durable.push(naming);
             } else {
                 kept.push(naming);

@@ -164,6 +164,9 @@ pub(crate) struct ReceiptArgs {
     /// File for the receipt (C2SP tlog-proof); the record goes beside it with `.entry.json`
     #[arg(long)]
     pub(crate) out: PathBuf,
+    /// Write a COSE receipt (RFC 9942) as well, with `.cose`; the ledger's key signs it
+    #[arg(long)]
+    pub(crate) cose: bool,
     /// Data directory
     #[arg(long, default_value = "countersign-data")]
     pub(crate) data: PathBuf,

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use countersign_ledger::verify::{self, Verification};
-use countersign_ledger::{Verifier, VerifierKey};
+use countersign_ledger::{VerifiedRange, Verifier, VerifierKey, keys};
+use countersign_ledger_cose::SignedRoot;
 use countersign_record::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -86,6 +87,23 @@ pub(crate) fn key(given: &str) -> anyhow::Result<VerifierKey> {
 }
 
 /// Makes a receipt from the data directory's own files; no gateway need run.
+/// The checkpoint's root under the ledger's key, for COSE receipts.
+fn sign_root(range: &VerifiedRange, data: &Path) -> anyhow::Result<SignedRoot> {
+    let passphrase = crate::keys::passphrase();
+    let pair = passphrase.and_then(|passphrase| keys::load(data, passphrase.as_ref()));
+    let (signer, name) = pair.map_err(|e| fail(BAD_DATA, e.to_string()))?;
+    let checkpoint = range.checkpoint().clone();
+    SignedRoot::sign(checkpoint, &name, &signer).map_err(|e| fail(BAD_DATA, e.to_string()))
+}
+
+fn cose(range: &VerifiedRange, signed: &SignedRoot, index: u64) -> anyhow::Result<Vec<u8>> {
+    let (leaf, path) = range
+        .inclusion(index)
+        .map_err(|e| fail(BAD_DATA, e.to_string()))?;
+    let receipt = signed.inclusion(index, &leaf, &path);
+    receipt.map_err(|e| fail(BAD_DATA, e.to_string()))
+}
+
 pub(crate) fn receipt(args: &ReceiptArgs) -> anyhow::Result<ExitCode> {
     let key = key(&args.data.join("keys/ledger.vkey").display().to_string())?;
     let range = checked(&args.data, &Verifier::new(&key))?
@@ -100,6 +118,11 @@ pub(crate) fn receipt(args: &ReceiptArgs) -> anyhow::Result<ExitCode> {
                 format!("the ledger does not verify: {}", first.unwrap_or_default()),
             )
         })?;
+    let signed = if args.cose {
+        Some(sign_root(&range, &args.data)?)
+    } else {
+        None
+    };
     let mut written = 0;
     for entry in range.entries() {
         let (index, entry) = entry.map_err(|e| fail(BAD_DATA, e.to_string()))?;
@@ -116,6 +139,9 @@ pub(crate) fn receipt(args: &ReceiptArgs) -> anyhow::Result<ExitCode> {
         };
         write(&out, receipt.as_bytes())?;
         write(&out.with_extension("entry.json"), &entry)?;
+        if let Some(signed) = &signed {
+            write(&out.with_extension("cose"), &cose(&range, signed, index)?)?;
+        }
         println!("{} (index {index})", out.display());
         written += 1;
     }

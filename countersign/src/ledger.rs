@@ -27,6 +27,9 @@ pub(crate) fn open(config: &LedgerConfig) -> anyhow::Result<(Ledger, Recovery)> 
     let mut settings = Settings::new(dir, name.name());
     settings.index_members = INDEXED.iter().map(|m| (*m).to_owned()).collect();
     let mut opening = Opening::new(settings, signer).index(index(config));
+    let ring =
+        keys::load_ring(dir).map_err(|e| fail(BAD_DATA, format!("{}: {e}", keys_of(dir))))?;
+    opening = opening.handovers(ring.handovers().to_vec());
     if let Some(next) = next_signer(dir)? {
         opening = opening.next_signer(next);
     }

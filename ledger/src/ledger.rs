@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     entry::{Draft, EntryError, Event},
     indexer::Indexer,
+    keys::Handover,
     layout::Layout,
+    merkle::inclusion_proof,
     receipt,
     sequencer::Command,
     signer::Signer,
@@ -275,16 +277,19 @@ impl Ledger {
     /// # Errors
     /// When a tile cannot be read.
     pub fn receipt(&self, index: u64) -> Result<Option<String>, ReadError> {
-        let (size, note) = {
+        let (size, note, handovers) = {
             let state = self.inner.shared.state();
             let size = state.published.as_ref().map_or(0, |info| info.size);
-            (size, state.checkpoint_note.clone())
+            let published = |statement: &&Handover| statement.index() < size;
+            let handovers: Vec<_> = state.handovers.iter().filter(published).cloned().collect();
+            (size, state.checkpoint_note.clone(), handovers)
         };
         if index >= size {
             return Ok(None);
         }
         let mut tiles = self.inner.shared.tiles(size);
-        Ok(Some(receipt::print(&mut tiles, index, size, &note)?))
+        let path = inclusion_proof(&mut tiles, index, size)?;
+        Ok(Some(receipt::print(index, &path, &note, &handovers)))
     }
 
     /// Refuses new entries, publishes the rest and marks the stop as clean.

@@ -6,15 +6,21 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     entry::{self, EntryError},
-    keys::VerifierKey,
-    merkle::{Hash, Nodes, inclusion_proof, leaf_hash, verify_inclusion},
+    keys::{
+        Handover, HandoverError, KeyRing, RingError, VerifierKey, handovers_from_text,
+        handovers_to_text,
+    },
+    merkle::{Hash, leaf_hash, verify_inclusion},
     note::{Checkpoint, NoteError},
 };
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
+/// How an `extra` line begins that holds handovers.
+const HANDOVERS: &str = "countersign/handover/v1\n";
 
 /// Why a receipt proves nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReceiptError {
     /// Not a tlog-proof.
     #[error("malformed receipt: {0}")]
@@ -25,6 +31,12 @@ pub enum ReceiptError {
     /// The entry cannot be trusted.
     #[error("entry: {0}")]
     Entry(#[from] EntryError),
+    /// A handover that it carries is none.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
+    /// The handovers that it carries do not join its keys to the reader's.
+    #[error("handovers: {0}")]
+    Keys(#[from] RingError),
     /// The path does not lead from the entry to the root.
     #[error("the entry is not under the checkpoint's root at index {0}")]
     NotIncluded(u64),
@@ -43,21 +55,24 @@ pub struct Included {
     pub link: entry::Link,
 }
 
-pub(crate) fn print<N: Nodes>(
-    nodes: &mut N,
-    index: u64,
-    size: u64,
-    checkpoint: &str,
-) -> Result<String, N::Error> {
-    let mut text = format!("{HEADER}\nindex {index}\n");
-    for hash in inclusion_proof(nodes, index, size)? {
+pub(crate) fn print(index: u64, path: &[Hash], checkpoint: &str, handovers: &[Handover]) -> String {
+    let mut text = format!("{HEADER}\n");
+    // A ring never holds more statements than a text takes.
+    if let Ok(statements) = handovers_to_text(handovers)
+        && !statements.is_empty()
+    {
+        let _ = writeln!(text, "extra {}", STANDARD.encode(statements));
+    }
+    let _ = writeln!(text, "index {index}");
+    for hash in path {
         let _ = writeln!(text, "{}", STANDARD.encode(hash));
     }
     let _ = write!(text, "\n{checkpoint}");
-    Ok(text)
+    text
 }
 
-/// Checks that `entry` is in the log of `key` as `receipt` says, without any other file.
+/// Checks that `entry` is in the log of `key` as `receipt` says, without any other file. `key` is
+/// any one key of the log: the receipt carries the handovers that join it to those that signed.
 ///
 /// # Errors
 /// [`ReceiptError`] naming what does not hold.
@@ -70,9 +85,10 @@ pub fn verify(receipt: &str, entry: &[u8], key: &VerifierKey) -> Result<Included
     if lines.next() != Some(HEADER) {
         return Err(malformed("not a tlog-proof"));
     }
+    let mut ring = KeyRing::trusting(key.clone());
     let mut line = lines.next().ok_or(malformed("no index"))?;
     if let Some(extra) = line.strip_prefix("extra ") {
-        STANDARD.decode(extra).map_err(|_| malformed("extra"))?;
+        ring.learn_all(&statements(extra)?)?;
         line = lines.next().ok_or(malformed("no index"))?;
     }
     let digits = line.strip_prefix("index ").ok_or(malformed("no index"))?;
@@ -85,8 +101,8 @@ pub fn verify(receipt: &str, entry: &[u8], key: &VerifierKey) -> Result<Included
         let hash = STANDARD.decode(line).map_err(|_| malformed("hash"))?;
         path.push(Hash::try_from(hash).map_err(|_| malformed("hash"))?);
     }
-    let checkpoint = Checkpoint::open(note, key)?;
-    let place = entry::open(entry, key)?.link;
+    let checkpoint = Checkpoint::open_with(note, &ring)?;
+    let place = entry::open(entry, ring.entry_key(index))?.link;
     let leaf_hash = leaf_hash(entry);
     if verify_inclusion(&leaf_hash, index, checkpoint.size, &path, &checkpoint.root) {
         Ok(Included {
@@ -97,5 +113,16 @@ pub fn verify(receipt: &str, entry: &[u8], key: &VerifierKey) -> Result<Included
         })
     } else {
         Err(ReceiptError::NotIncluded(index))
+    }
+}
+
+/// The handovers in an `extra` line; other uses of that line are none of ours.
+fn statements(extra: &str) -> Result<Vec<Handover>, ReceiptError> {
+    let bytes = STANDARD
+        .decode(extra)
+        .map_err(|_| ReceiptError::Malformed("extra"))?;
+    match String::from_utf8(bytes) {
+        Ok(text) if text.starts_with(HANDOVERS) => Ok(handovers_from_text(&text)?),
+        _ => Ok(Vec::new()),
     }
 }

@@ -127,6 +127,7 @@ fn state(size: u64, signed: &Signed, log: Log<'_>, now: Timestamp) -> State {
         checkpoint_note: published.map(|(_, note)| note.clone()).unwrap_or_default(),
         segments: log.segments,
         keys: log.keys_since,
+        handovers: log.handovers,
         poisoned: None,
         stalled: None,
         changes: watch::Sender::new(0),
@@ -350,6 +351,7 @@ struct Log<'a> {
     /// In force for the next entry.
     key: InForce,
     keys_since: Vec<InForce>,
+    handovers: Vec<Handover>,
 }
 
 impl<'a> Log<'a> {
@@ -384,6 +386,7 @@ impl<'a> Log<'a> {
             torn_bytes: 0,
             link,
             keys_since: vec![key.clone()],
+            handovers: Vec::new(),
             key,
         })
     }
@@ -482,6 +485,7 @@ impl<'a> Log<'a> {
             ..next.clone()
         };
         self.keys_since.push(self.key.clone());
+        self.handovers.push(statement);
         Ok(())
     }
 }

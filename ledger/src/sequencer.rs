@@ -205,7 +205,7 @@ impl Sequencer {
     fn rotate(&mut self, next: Arc<dyn Signer>, members: Map<String, Value>, reply: Reply) {
         let before = self.position();
         match self.place_handover(&next, members, reply) {
-            Ok((pending, name)) => {
+            Ok((pending, name, statement)) => {
                 let from = self.next;
                 let key = InForce {
                     from,
@@ -213,12 +213,18 @@ impl Sequencer {
                     name,
                 };
                 // Before the entry is durable: from then on its checkpoint may be signed.
-                self.shared.state().keys.push(key.clone());
+                {
+                    let mut state = self.shared.state();
+                    state.keys.push(key.clone());
+                    state.handovers.push(statement);
+                }
                 self.sign_and_write(vec![pending], before);
                 if self.next == from {
                     self.key = key;
                 } else {
-                    self.shared.state().keys.pop();
+                    let mut state = self.shared.state();
+                    state.keys.pop();
+                    state.handovers.pop();
                 }
             }
             Err((reply, error)) => drop(reply.send(Err(error))),
@@ -230,7 +236,7 @@ impl Sequencer {
         next: &Arc<dyn Signer>,
         members: Map<String, Value>,
         reply: Reply,
-    ) -> Result<(Pending, VerifierKey), (Reply, AppendError)> {
+    ) -> Result<(Pending, VerifierKey, Handover), (Reply, AppendError)> {
         let rows = index_rows(&members, &self.shared.settings.index_members);
         let made = VerifierKey::new(self.key.name.name(), next.public_key())
             .map_err(|error| AppendError::Signer(SignerError(error.to_string())))
@@ -241,10 +247,10 @@ impl Sequencer {
                 let event = Event::Handover(statement.to_string());
                 let draft =
                     Draft::with_event(members, &event).map_err(AppendError::NotCanonical)?;
-                Ok((draft, name))
+                Ok((draft, name, statement))
             });
         match made {
-            Ok((draft, name)) => Ok((self.place(&draft, rows, reply)?, name)),
+            Ok((draft, name, statement)) => Ok((self.place(&draft, rows, reply)?, name, statement)),
             Err(error) => Err((reply, error)),
         }
     }

@@ -127,6 +127,26 @@ async fn another_key_takes_over_and_its_statement_is_in_the_ledger() {
         Checkpoint::open(&ledger.checkpoint(), &new).unwrap().size,
         6
     );
+    let stranger = VerifierKey::new(
+        home.name.name(),
+        SigningKey::from_bytes(&[7; 32]).verifying_key(),
+    );
+    for index in [0, 3, 4] {
+        let (entry, text) = (ledger.read(index).unwrap(), ledger.receipt(index).unwrap());
+        let (entry, text) = (entry.unwrap(), text.unwrap());
+        // Whichever of the two keys the reader has: the receipt leads to the other.
+        for key in [&home.name, &new] {
+            let found = receipt::verify(&text, &entry, key).unwrap();
+            assert_eq!((found.index, found.checkpoint.size), (index, 6));
+        }
+        assert!(receipt::verify(&text, &entry, stranger.as_ref().unwrap()).is_err());
+        let bare: String = text
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("extra "))
+            .collect();
+        let told = receipt::verify(&bare, &entry, &home.name);
+        assert!(told.is_err(), "the old key signed no checkpoint of six");
+    }
     drop(ledger);
     home.become_key(next);
     let (ledger, recovery) = home.open();

@@ -256,7 +256,7 @@ async fn the_verifier_checks_receipts() {
     let out = tempfile::tempdir().unwrap();
     let (proof, entry) = (
         out.path().join("r.tlog-proof"),
-        out.path().join("entry.json"),
+        out.path().join("r.entry.json"),
     );
     fs::write(&proof, ledger.receipt(259).unwrap().unwrap()).unwrap();
     fs::write(&entry, ledger.read(259).unwrap().unwrap()).unwrap();
@@ -265,6 +265,8 @@ async fn the_verifier_checks_receipts() {
     let args = ["receipt", proof, "--entry", entry_name, "--key", &key];
     let (code, text) = run(&args);
     assert_eq!(code, 0, "{text}");
+    let found_beside = ["receipt", proof, "--key", &key];
+    assert_eq!(run(&found_beside).0, 0);
     fs::write(&entry, ledger.read(258).unwrap().unwrap()).unwrap();
     assert_eq!(run(&args).0, 1);
     assert_eq!(

@@ -57,10 +57,11 @@ enum Command {
     Receipt {
         /// The receipt, a C2SP tlog-proof.
         file: PathBuf,
-        /// The entry's exact bytes.
+        /// The entry's exact bytes; without it, the file beside the receipt that ends in
+        /// `.entry.json`.
         #[arg(long)]
-        entry: PathBuf,
-        /// C2SP verifier key, or a file that holds one.
+        entry: Option<PathBuf>,
+        /// C2SP verifier key, or a file that holds one. Any one key that the ledger ever had.
         #[arg(long)]
         key: String,
     },
@@ -74,7 +75,10 @@ enum Stop {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let answer = match (cli.command, cli.ledger) {
-        (Some(Command::Receipt { file, entry, key }), _) => check_receipt(&file, &entry, &key),
+        (Some(Command::Receipt { file, entry, key }), _) => {
+            let entry = entry.unwrap_or_else(|| file.with_extension("entry.json"));
+            check_receipt(&file, &entry, &key)
+        }
         (None, Some(args)) => check_ledger(&args),
         (None, None) => Err(Stop::Usage("give a target and --key".to_owned())),
     };

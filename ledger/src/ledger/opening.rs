@@ -8,6 +8,7 @@ use crate::{
     guard::Guard,
     index::{InMemory, IndexStore},
     indexer::Indexer,
+    keys::Handover,
     ledger::{Inner, Ledger, OpenError, Recovery, Settings},
     log::Log,
     publish::Publisher,
@@ -28,6 +29,7 @@ pub struct Opening {
     pub(crate) store: Arc<dyn Store>,
     index: Box<dyn IndexStore>,
     witnesses: Option<Box<dyn Witnesses>>,
+    handovers: Vec<Handover>,
 }
 
 impl fmt::Debug for Opening {
@@ -49,6 +51,7 @@ impl Opening {
             store: Arc::new(Disk),
             index: Box::new(InMemory),
             witnesses: None,
+            handovers: Vec::new(),
         }
     }
 
@@ -87,6 +90,15 @@ impl Opening {
         self
     }
 
+    /// The rotations so far, oldest first, for receipts to carry; [`keys::load_ring`] has them.
+    ///
+    /// [`keys::load_ring`]: crate::keys::load_ring
+    #[must_use]
+    pub fn handovers(mut self, handovers: Vec<Handover>) -> Self {
+        self.handovers = handovers;
+        self
+    }
+
     /// Repairs what a crash left and starts the writer. Blocks on the disk.
     ///
     /// # Errors
@@ -103,10 +115,12 @@ impl Opening {
             store,
             index,
             witnesses,
+            handovers,
         } = self;
         let mut recovered = recovery::open(settings, store, (signer, next), guard)?;
         let recovery = recovered.recovery.clone();
         let shared = recovered.shared.clone();
+        shared.state().remember(handovers);
         let (commands, receiver) = mpsc::channel(shared.settings.queue);
         let (indexer, wake) = Indexer::start(shared.clone(), index)?;
         let mut publisher = Publisher::new(&mut recovered, witnesses, wake);

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 use tokio::sync::watch;
 
 use crate::{
-    keys::VerifierKey,
+    keys::{Handover, VerifierKey},
     ledger::{CheckpointInfo, Sequenced},
     signer::Signer,
 };
@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) segments: Vec<(u64, PathBuf)>,
     /// The keys in the order of their time; the last signs entries.
     pub(crate) keys: Vec<InForce>,
+    /// What joins the ledger's keys, for receipts; oldest first.
+    pub(crate) handovers: Vec<Handover>,
     pub(crate) poisoned: Option<String>,
     /// Why publication waits, when it does.
     pub(crate) stalled: Option<String>,
@@ -56,6 +58,17 @@ pub(crate) struct State {
 const UNINDEXED_MAX: usize = 65_536;
 
 impl State {
+    /// Takes in rotations of earlier times; those that recovery has met are known already.
+    pub(crate) fn remember(&mut self, earlier: Vec<Handover>) {
+        let fresh = |statement: &Handover| {
+            let same = |known: &Handover| known.index() == statement.index();
+            !self.handovers.iter().any(same)
+        };
+        let fresh: Vec<_> = earlier.into_iter().filter(fresh).collect();
+        self.handovers.extend(fresh);
+        self.handovers.sort_by_key(Handover::index);
+    }
+
     /// Takes an entry that is durable now.
     pub(crate) fn push(&mut self, durable: Durable) {
         let durable = Arc::new(durable);

@@ -112,12 +112,12 @@ impl VerifiedRange {
         &self.chains
     }
 
-    /// The receipt of the entry at `index`: a C2SP `tlog-proof` that it is under the checkpoint.
-    /// Pruned entries have one too. Blocks on the disk.
+    /// The leaf hash of the entry at `index` and the path from it to the checkpoint's root (RFC
+    /// 9162 section 2.1.3). Pruned entries have one too. Blocks on the disk.
     ///
     /// # Errors
     /// [`RangeError`].
-    pub fn receipt(&self, index: u64) -> Result<String, RangeError> {
+    pub fn inclusion(&self, index: u64) -> Result<(Hash, Vec<Hash>), RangeError> {
         let size = self.checkpoint.size;
         if index >= size {
             return Err(RangeError::OutOfRange(index));
@@ -128,7 +128,23 @@ impl VerifiedRange {
         if !verify_inclusion(&leaf, index, size, &path, &self.checkpoint.root) {
             return Err(RangeError::Changed("a tile of hashes".to_owned()));
         }
-        receipt::print(&mut nodes, index, size, &self.checkpoint_note)
+        Ok((leaf, path))
+    }
+
+    /// The receipt of the entry at `index`: a C2SP `tlog-proof` that it is under the checkpoint,
+    /// with the handovers that join its keys. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`RangeError`].
+    pub fn receipt(&self, index: u64) -> Result<String, RangeError> {
+        let (_, path) = self.inclusion(index)?;
+        let handovers = self.ring.handovers();
+        Ok(receipt::print(
+            index,
+            &path,
+            &self.checkpoint_note,
+            handovers,
+        ))
     }
 
     /// The entries of a bundle as they were verified; `None` when they were pruned.

@@ -15,6 +15,9 @@ pub(super) use self::web_token::open_from;
 
 const _: () = assert!(BODY_MAX + 48 < HOLD_MAX, "a key must fit into the hold");
 
+/// Least different symbols of a body that should end in its checksum and does not.
+const KINDS_UNCHECKED: usize = 12;
+
 /// What a credential is: its entity and its label.
 pub(super) type Name = (&'static str, &'static str);
 
@@ -38,8 +41,12 @@ fn length_of(rule: &Rule, rest: &[u8]) -> Option<usize> {
     let symbols = body.iter().take(rule.max + 1);
     let length = symbols.take_while(|b| (rule.body)(**b)).count();
     let body = body.get(..length)?;
-    let is_checked = rule.is_checksummed && vendors::ends_in_checksum(body);
-    let fits = (rule.min..=rule.max).contains(&length) && (is_checked || is_random(body));
+    let is_meant = if rule.is_checksummed {
+        vendors::ends_in_checksum(body) || is_random(body) && kinds(body) >= KINDS_UNCHECKED
+    } else {
+        is_random(body)
+    };
+    let fits = (rule.min..=rule.max).contains(&length) && is_meant;
     fits.then_some(rule.prefix.len() + length)
 }
 
@@ -64,15 +71,19 @@ fn told_at(text: &str, start: usize) -> Option<(Name, usize)> {
 
 /// Whether a body looks drawn at random. Placeholders (`sk-XXXX…`) and words are not.
 fn is_random(body: &[u8]) -> bool {
+    let is_mixed = body.iter().any(u8::is_ascii_digit) || body.iter().any(u8::is_ascii_uppercase);
+    kinds(body) >= 6 && is_mixed
+}
+
+/// How many different symbols a body has.
+fn kinds(body: &[u8]) -> usize {
     let mut seen = [false; 256];
     for byte in body {
         if let Some(slot) = seen.get_mut(usize::from(*byte)) {
             *slot = true;
         }
     }
-    let kinds = seen.iter().filter(|s| **s).count();
-    let is_mixed = body.iter().any(u8::is_ascii_digit) || body.iter().any(u8::is_ascii_uppercase);
-    kinds >= 6 && is_mixed
+    seen.iter().filter(|s| **s).count()
 }
 
 pub(super) fn is_upper_or_digit(byte: u8) -> bool {

@@ -162,7 +162,7 @@ fn is_rrn(symbols: &str) -> bool {
 
 /// Since October 2020 the last digits are random.
 fn is_new_rrn(symbols: &str) -> bool {
-    starts_with_year(symbols) && nth(symbols, 6) < 9
+    starts_with_year(symbols)
 }
 
 /// Region, date of birth, serial number, and ISO 7064 mod 11-2.

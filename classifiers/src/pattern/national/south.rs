@@ -10,17 +10,30 @@ pub(super) const RULES: &[Rule] = &[
         entity: "fr_nir",
         label: NATIONAL,
         alone: &[
-            "###############",
-            "#####**########",
             "# ## ## ## ### ### ##",
             "# ## ## ** ### ### ##",
             "# ## ## ## ### ###/##",
             "# ## ## ## ### ### - ##",
             "############# ##",
         ],
+        told: &["###############"],
+        words: &[
+            "nir",
+            "sécurité sociale",
+            "securite sociale",
+            "sécu",
+            "insee",
+            "numéro de sécu",
+        ],
+        check: is_nir,
+    },
+    Rule {
+        entity: "fr_nir",
+        label: NATIONAL,
+        alone: &["###############", "#####**########"],
         told: &[],
         words: &[],
-        check: is_nir,
+        check: is_usual_nir,
     },
     Rule {
         entity: "it_codice_fiscale",
@@ -126,6 +139,11 @@ fn is_nir(symbols: &str) -> bool {
         && matches!(month, 1..=12 | 20..=42 | 50..=99)
         && number(&head, 5..7) > 0
         && Some(97 - body % 97) == key.parse().ok()
+}
+
+/// Of fifteen digits without a word only what nearly everybody has: a known sex and month.
+fn is_usual_nir(symbols: &str) -> bool {
+    matches!(nth(symbols, 0), 1 | 2) && (1..=12).contains(&number(symbols, 3..5)) && is_nir(symbols)
 }
 
 const ODD: [u32; 26] = [

@@ -1,7 +1,7 @@
 //! The United States. Social security numbers are read in `number.rs`.
 
 use super::{BANK, COMPANY, HEALTH, MEDICAL, PASSPORT, Rule, TAX};
-use crate::pattern::checksum::{luhn, nth, number, weighted};
+use crate::pattern::checksum::{is_uniform, luhn, nth, number, weighted};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -86,8 +86,9 @@ fn is_ein(symbols: &str) -> bool {
 
 fn is_routing(symbols: &str) -> bool {
     let district = number(symbols, 0..2);
-    matches!(district, 1..=12 | 21..=32 | 61..=72 | 80)
+    matches!(district, 0..=12 | 21..=32 | 61..=72 | 80)
         && weighted(symbols, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
+        && !is_uniform(symbols)
 }
 
 /// Luhn over the number with the prefix of health cards, 80840.

@@ -3,19 +3,29 @@
 //! Every rule demands more than a shape where it can: a checksum, an issuer's prefix, a plausible
 //! range, a word nearby. That keeps order numbers, hashes, dates and versions quiet.
 //!
+//! `docs/pii.md` lists every entity with its source, its check and its words.
+//!
 //! # How a match can grow
-//! [`PatternDetector::live_from`] rests on where matches can lie. A match of any rule but three
-//! lies within one run of *token characters* or one run of *number characters*, is no longer than
-//! [`HOLD_MAX`], and is decided by what stands before it, itself, and the rest of its run. So only
-//! the last runs of a text can still change. The three others (key blocks, bearer tokens, account
-//! numbers with spaces) say themselves whether they are still open.
+//! [`PatternDetector::live_from`] rests on where matches can lie. A match lies within one run of
+//! *token characters* or one run of *number characters*, is no longer than [`HOLD_MAX`], and is
+//! decided by what stands before it, itself, and the rest of its run. So only the last runs of a
+//! text can still change. What may hold other characters (key blocks, bearer tokens, account
+//! numbers and identifiers with spaces, dates of birth, passwords) says itself whether it is still
+//! open.
 
 mod address;
+mod birth;
+mod checksum;
 mod iban;
 mod key_block;
+mod label;
+mod national;
 mod number;
 mod scan;
 mod secret;
+mod shape;
+mod travel;
+mod wallet;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +35,7 @@ use std::time::Instant;
 use countersign_record::{DetectorRef, DetectorRun, Evaluation, Score, Span};
 use sha2::{Digest, Sha256};
 
+use self::label::LABELS;
 use self::scan::{Reach, floor_boundary, is_token, word_starts};
 use crate::detector::micros;
 use crate::{Detector, Inspection, LabelScore, LabelledSpan};
@@ -32,30 +43,14 @@ use crate::{Detector, Inspection, LabelScore, LabelledSpan};
 /// Longest match in bytes, and so the longest hold, of every rule but key blocks and bearer tokens.
 pub(crate) const HOLD_MAX: usize = 512;
 
+/// How far before a match the words that tell it may stand, in bytes.
+const WORDS_REACH: usize = 256;
+
 /// A text of more bytes is read on a thread where it blocks nobody.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
 const ID: &str = "countersign-patterns";
-const VERSION: &str = "1";
-
-/// Labels, the weightiest first: a place that several rules claim goes to the first of them.
-const LABELS: [&str; 15] = [
-    "secret.private_key",
-    "secret.jwt",
-    "secret.aws_access_key",
-    "secret.github_token",
-    "secret.anthropic_key",
-    "secret.openai_key",
-    "secret.google_api_key",
-    "secret.slack_token",
-    "secret.stripe_key",
-    "pii.iban",
-    "pii.card",
-    "pii.ssn",
-    "pii.email",
-    "pii.ip",
-    "pii.phone",
-];
+const VERSION: &str = "2";
 
 /// Finds `pii.*` and `secret.*` labels. Each place found scores 1.0; the thresholds are 0.5.
 #[derive(Debug, Clone)]
@@ -63,10 +58,11 @@ pub struct PatternDetector {
     digest: String,
 }
 
-/// What a rule found: an index into [`LABELS`] and a place.
+/// What a rule found: an index into [`LABELS`], the kind of thing, and a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     label: usize,
+    entity: &'static str,
     span: Span,
 }
 
@@ -81,15 +77,7 @@ impl PatternDetector {
     pub fn new() -> Self {
         let mut hasher = Sha256::new();
         // The rules are code, so the code is what determines the scores.
-        for source in [
-            include_str!("pattern.rs"),
-            include_str!("pattern/address.rs"),
-            include_str!("pattern/iban.rs"),
-            include_str!("pattern/key_block.rs"),
-            include_str!("pattern/number.rs"),
-            include_str!("pattern/scan.rs"),
-            include_str!("pattern/secret.rs"),
-        ] {
+        for source in label::SOURCES {
             hasher.update(source.as_bytes());
         }
         Self {
@@ -102,8 +90,24 @@ impl PatternDetector {
     /// A match at the very end of `text` is reported as it stands, although more text could extend
     /// it or show that it is none.
     pub fn find(&self, text: &str) -> Vec<(String, Span)> {
-        let named = |found: Found| Some(((*LABELS.get(found.label)?).to_owned(), found.span));
-        search(text).into_iter().filter_map(named).collect()
+        let places = self.find_entities(text).into_iter();
+        let named = places.map(|(label, _, span)| (label.to_owned(), span));
+        named.collect()
+    }
+
+    /// Like [`Self::find`]: label, entity and place. An entity says more exactly what it is, for
+    /// example `uk_nhs_number` of `pii.health_id`; `docs/pii.md` lists them.
+    pub fn find_entities(&self, text: &str) -> Vec<(&'static str, &'static str, Span)> {
+        let named = |found: Found| Some((*LABELS.get(found.label)?, found.entity, found.span));
+        settle(search(text)).into_iter().filter_map(named).collect()
+    }
+
+    /// Every entity that can be found, and its label; sorted, without duplicates.
+    pub fn entities(&self) -> Vec<(&'static str, &'static str)> {
+        let mut all = label::entities();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// The byte position from which `text`, were it to go on, could still complete, extend or
@@ -111,20 +115,24 @@ impl PatternDetector {
     ///
     /// Whatever follows, no match that starts before it will reach beyond it or differ from what
     /// [`Self::find`] reports for `text` now. For ordinary prose it is the start of the last word.
-    /// It is at most 512 bytes before the end, or where a finished match starts that reaches into
+    /// It is at most 512 bytes before the end, or where finished matches start that reach into
     /// those; inside a private key block it is up to 14 KiB before the end, inside a JSON web token
     /// 4 KiB.
     pub fn live_from(&self, text: &str) -> usize {
         let bytes = text.as_bytes();
         let last_token = bytes
             .iter()
-            .rposition(|b| !is_token(*b))
+            .rposition(|b| !is_token(*b) && !is_address(*b))
             .map_or(0, |i| i + 1);
         let runs = last_token.min(number::last_run(text));
         let held = floor_boundary(text, runs.max(text.len().saturating_sub(HOLD_MAX)));
         let live = [
             iban::open_from(text),
+            shape::open_from(text),
+            birth::open_from(text),
             secret::open_from(text),
+            secret::assigned::open_from(text),
+            secret::url::open_from(text),
             key_block::open_from(text),
         ]
         .into_iter()
@@ -134,45 +142,74 @@ impl PatternDetector {
     }
 }
 
-/// `at`, or where the match starts that `at` would cut in two.
-fn start_of_match_around(text: &str, at: usize) -> usize {
-    let from = floor_boundary(text, at.saturating_sub(HOLD_MAX));
-    let near = search(text.get(from..).unwrap_or_default());
-    let cut = near
-        .iter()
-        .find(|f| from + f.span.start < at && at < from + f.span.end);
-    cut.map_or(at, |found| from + found.span.start)
+/// What addresses and machine-readable lines have beside [token characters](is_token).
+fn is_address(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'/' | b'<' | b'?' | b'&' | b'#' | b'~' | b'!' | b'$' | b'*'
+    )
 }
 
+/// `at`, or where the first of those matches starts that `at` would cut in two. A match counts also
+/// where a weightier one hides it, because that one may still be revoked.
+fn start_of_match_around(text: &str, at: usize) -> usize {
+    let from = floor_boundary(text, at.saturating_sub(HOLD_MAX + WORDS_REACH));
+    let near = search(text.get(from..).unwrap_or_default());
+    let mut live = at;
+    while let Some(cut) = near
+        .iter()
+        .find(|f| from + f.span.start < live && live < from + f.span.end)
+    {
+        live = from + cut.span.start;
+    }
+    live
+}
+
+/// Every place that some rule claims.
 fn search(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut claim = |label: &str, start: usize, end: usize| {
+    let mut claim = |(entity, label): (&'static str, &'static str), start: usize, end: usize| {
         if let Some(label) = LABELS.iter().position(|known| *known == label) {
             found.push(Found {
                 label,
+                entity,
                 span: Span { start, end },
             });
         }
     };
     for (start, end) in key_block::blocks(text) {
-        claim("secret.private_key", start, end);
+        claim(label::PRIVATE_KEY, start, end);
     }
     for start in word_starts(text) {
-        if let Some((label, end)) = secret::token_at(text, start) {
-            claim(label, start, end);
+        if let Some((name, end)) = secret::token_at(text, start) {
+            claim(name, start, end);
         }
         if let Reach::Closed(end) | Reach::Open(Some(end)) = iban::at(text, start) {
-            claim("pii.iban", start, end);
+            claim(label::IBAN, start, end);
         }
-        if let Some(end) = address::ip_at(text, start) {
-            claim("pii.ip", start, end);
+        if let Some((name, end)) = address::network_at(text, start) {
+            claim(name, start, end);
         }
+        if let Some((entity, end)) = wallet::address_at(text, start) {
+            claim((entity, label::CRYPTO), start, end);
+        }
+        if let Some(end) = travel::line_at(text, start) {
+            claim(label::MRZ, start, end);
+        }
+        if let Reach::Closed(end) | Reach::Open(Some(end)) = birth::at(text, start) {
+            claim(label::BIRTH, start, end);
+        }
+        shape::at(text, start, &mut |rule, end| {
+            claim((rule.entity, rule.label), start, end);
+        });
     }
+    secret::assigned::search(text, &mut claim);
+    secret::url::search(text, &mut |part| claim(part.name, part.start, part.end));
     for (start, end) in address::emails(text) {
-        claim("pii.email", start, end);
+        claim(label::EMAIL, start, end);
     }
     number::search(text, &mut claim);
-    settle(found)
+    found
 }
 
 /// Gives every contested place to the weightiest label, then to the earliest and longest match.
@@ -234,7 +271,11 @@ fn read_all(detector: DetectorRef, texts: &[String], deadline: Instant) -> Inspe
         if Instant::now() >= deadline {
             return finish(detector, spans, Evaluation::TimedOut, read, began);
         }
-        spans.extend(search(text).into_iter().map(|found| (channel, found)));
+        spans.extend(
+            settle(search(text))
+                .into_iter()
+                .map(|found| (channel, found)),
+        );
         read += 1;
     }
     finish(detector, spans, Evaluation::Scored, read, began)
@@ -260,7 +301,7 @@ fn finish(
         })
         .collect();
     let mut spans = Vec::with_capacity(found.len());
-    for (channel, Found { label, span }) in found {
+    for (channel, Found { label, span, .. }) in found {
         let Some(scored) = labels.get_mut(label) else {
             continue;
         };

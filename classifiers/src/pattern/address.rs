@@ -2,7 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::scan::{byte_at, byte_before, has_word_before, is_alnum, is_attached_before, is_digit};
+use super::label;
+use super::scan::{
+    byte_at, byte_before, has_word_before, is_alnum, is_attached_before, is_digit, is_told,
+};
+use super::secret::Name;
 
 const LOCAL_MAX: usize = 64;
 const DOMAIN_MAX: usize = 253;
@@ -96,9 +100,44 @@ fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')
 }
 
-/// The end of the network address that starts at a word's start.
-pub(super) fn ip_at(text: &str, start: usize) -> Option<usize> {
-    ipv4_at(text, start).or_else(|| ipv6_at(text, start))
+/// What network or hardware address starts at a word's start, and its end.
+pub(super) fn network_at(text: &str, start: usize) -> Option<(Name, usize)> {
+    let named = |name: Name| move |end: usize| (name, end);
+    ipv4_at(text, start)
+        .map(named(label::IPV4))
+        .or_else(|| ipv6_at(text, start).map(named(label::IPV6)))
+        .or_else(|| mac_at(text, start).map(named(label::MAC)))
+}
+
+/// Six pairs of hexadecimal digits. Group addresses belong to nobody; locally administered ones are
+/// drawn anew for each network, or invented, so that a word must tell them.
+fn mac_at(text: &str, start: usize) -> Option<usize> {
+    let written = text.as_bytes().get(start..start + 17)?;
+    let separator = *written.get(2).filter(|b| matches!(b, b':' | b'-'))?;
+    let fits = written
+        .iter()
+        .enumerate()
+        .all(|(place, byte)| match place % 3 {
+            2 => *byte == separator,
+            _ => byte.is_ascii_hexdigit(),
+        });
+    let end = start + written.len();
+    let around = [byte_before(text, start), byte_at(text, end)];
+    let is_longer = around
+        .into_iter()
+        .any(|b| b == Some(separator) || b == Some(b'_') || is_alnum(b));
+    let first = u8::from_str_radix(text.get(start..start + 2)?, 16).ok()?;
+    let is_zero = written.iter().all(|b| *b == separator || *b == b'0');
+    let told = || {
+        is_told(
+            text,
+            start,
+            24,
+            &["mac", "hwaddr", "ether", "bssid", "hardware address"],
+        )
+    };
+    let is_own = first & 1 == 0 && !is_zero && (first & 2 == 0 || told());
+    (fits && !is_longer && is_own).then_some(end)
 }
 
 fn ipv4_at(text: &str, start: usize) -> Option<usize> {

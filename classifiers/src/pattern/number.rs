@@ -6,8 +6,10 @@
 mod card;
 mod phone;
 
+use super::label;
 use super::scan::byte_before;
 use super::scan::{has_word_before, is_alnum, is_attached_after, is_attached_before, is_digit};
+use super::secret::Name;
 
 const SSN_WORDS: [&str; 4] = ["ssn", "ssns", "social", "taxpayer"];
 
@@ -33,15 +35,15 @@ impl Group {
 type Accepted = usize;
 
 /// Reports what the rules find. No place is reported twice.
-pub(super) fn search(text: &str, claim: &mut impl FnMut(&str, usize, usize)) {
+pub(super) fn search(text: &str, claim: &mut impl FnMut(Name, usize, usize)) {
     let mut at = 0;
     while let Some(run) = Run::next(text, at) {
         at = run.groups.last().map_or(text.len(), |group| group.end);
         let mut index = 0;
         while index < run.groups.len() {
             index = match run.read(index) {
-                Some((label, start, last)) => {
-                    claim(label, start, run.end(last));
+                Some((name, start, last)) => {
+                    claim(name, start, run.end(last));
                     last + 1
                 }
                 None => index + 1,
@@ -96,16 +98,16 @@ impl<'a> Run<'a> {
         Some(Self { text, groups })
     }
 
-    fn read(&self, index: usize) -> Option<(&'static str, usize, Accepted)> {
+    fn read(&self, index: usize) -> Option<(Name, usize, Accepted)> {
         let start = self.groups.get(index)?.start;
         if let Some(last) = card::read(self, index) {
-            return Some(("pii.card", start, last));
+            return Some((label::CARD, start, last));
         }
         if let Some(last) = self.read_ssn(index) {
-            return Some(("pii.ssn", start, last));
+            return Some((label::SSN, start, last));
         }
         let (start, last) = phone::read(self, index)?;
-        Some(("pii.phone", start, last))
+        Some((label::PHONE, start, last))
     }
 
     fn end(&self, index: usize) -> usize {

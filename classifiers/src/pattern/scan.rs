@@ -72,6 +72,27 @@ pub(super) fn floor_boundary(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
+/// Whether one of `phrases` (lower case, any script) stands within `reach` bytes before `at`. A phrase
+/// of Latin letters must be whole words; in other scripts words have no such ends.
+pub(super) fn is_told(text: &str, at: usize, reach: usize, phrases: &[&str]) -> bool {
+    let mut from = floor_boundary(text, at.saturating_sub(reach));
+    // A word that the reach cuts in two is read whole.
+    while from > 0 && is_alnum(byte_before(text, from)) && at - from < 2 * reach {
+        from -= 1;
+    }
+    let near = text.get(from..at).unwrap_or_default().to_lowercase();
+    let is_free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    phrases.iter().any(|phrase| {
+        near.match_indices(phrase).any(|(start, _)| {
+            let before = near.get(..start).and_then(|left| left.chars().next_back());
+            let after = near.get(start + phrase.len()..);
+            let after = after.and_then(|right| right.chars().next());
+            !phrase.starts_with(|c: char| c.is_ascii() || ('\u{c0}'..='\u{24f}').contains(&c))
+                || is_free(before) && is_free(after)
+        })
+    })
+}
+
 /// Whether one of `words` (lower case) stands within `reach` bytes before `at`.
 pub(super) fn has_word_before(text: &str, at: usize, reach: usize, words: &[&str]) -> bool {
     let mut from = floor_boundary(text, at.saturating_sub(reach));

@@ -30,13 +30,6 @@ fn every_label_is_found_where_it_stands_and_nothing_else_is() {
             "in {text:?}"
         );
     }
-    let detector = PatternDetector::new();
-    for label in detector.labels() {
-        assert!(
-            FOUND.iter().any(|(known, _, _)| *known == label),
-            "{label} has no example"
-        );
-    }
 }
 
 #[test]

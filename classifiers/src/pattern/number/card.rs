@@ -1,5 +1,6 @@
 //! Payment card numbers: an issuer's prefix, its length, and the Luhn check digit.
 
+use super::super::checksum::luhn;
 use super::super::scan::has_word_before;
 use super::{Accepted, Run};
 
@@ -40,7 +41,7 @@ fn is_card(run: &Run<'_>, first: usize, last: usize) -> bool {
     let start = run.groups.get(first).map_or(0, |group| group.start);
     let told = || has_word_before(run.text, start, 32, &CARD_WORDS);
     let issued = is_issued(&digits) && (digits.len() > 13 || told());
-    issued && passes_luhn(&digits) && !run.is_inside_word(first, last)
+    issued && luhn(&digits) && !run.is_inside_word(first, last)
 }
 
 fn is_issued(digits: &str) -> bool {
@@ -81,22 +82,4 @@ fn is_issued(digits: &str) -> bool {
 
 fn is_maestro(four: u32) -> bool {
     matches!(four, 5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763)
-}
-
-fn passes_luhn(digits: &str) -> bool {
-    let doubled = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
-    let sum: u32 = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .map(|(place, byte)| {
-            let digit = u32::from(byte - b'0');
-            if place % 2 == 1 {
-                doubled(digit)
-            } else {
-                digit
-            }
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }

@@ -1,0 +1,85 @@
+//! Passports and driving licences by word and shape: most countries' numbers carry no check.
+
+use super::{LICENCE, PASSPORT, Rule};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        entity: "passport",
+        label: PASSPORT,
+        alone: &[],
+        told: &[
+            "#########",
+            "########",
+            "@#######",
+            "@######",
+            "@@#######",
+            "@@######",
+            "##@@#####",
+            "@*******#",
+        ],
+        words: &[
+            "passport",
+            "passport no",
+            "passport number",
+            "passeport",
+            "reisepass",
+            "reisepassnummer",
+            "pasaporte",
+            "passaporto",
+            "passaporte",
+            "paspoort",
+            "paszport",
+            "护照",
+            "旅券",
+        ],
+        check: has_five_digits,
+    },
+    Rule {
+        entity: "driver_licence",
+        label: LICENCE,
+        alone: &[],
+        told: &[
+            "@#######",
+            "@########",
+            "@############",
+            "@#############",
+            "@##############",
+            "@###-####-####",
+            "@###-###-##-###-#",
+            "@@######",
+            "@@#######@",
+            "#######",
+            "########",
+            "#########",
+            "##########",
+            "@##*****#**",
+            "@@@**######",
+        ],
+        words: &[
+            "driver's license",
+            "driver’s license",
+            "drivers license",
+            "driver license",
+            "driving licence",
+            "driving license",
+            "driver's licence",
+            "driver’s licence",
+            "driver licence",
+            "license number",
+            "licence number",
+            "permis de conduire",
+            "führerschein",
+            "führerscheinnummer",
+            "patente di guida",
+            "permiso de conducir",
+            "carta de condução",
+            "rijbewijs",
+            "prawo jazdy",
+        ],
+        check: has_five_digits,
+    },
+];
+
+fn has_five_digits(symbols: &str) -> bool {
+    symbols.bytes().filter(u8::is_ascii_digit).count() >= 5
+}

@@ -189,13 +189,7 @@ fn untold(range: &VerifiedRange) -> anyhow::Result<Vec<&'static str>> {
         let record = Record::from_entry(&entry).ok();
         told.extend(record.and_then(|record| match record.body {
             Body::Decision(d) => Some((d.side, d.action, d.stream)),
-            Body::Genesis(_)
-            | Body::Change(_)
-            | Body::Heartbeat(_)
-            | Body::Gap(_)
-            | Body::Key(_)
-            | Body::Clock(_)
-            | Body::Retention(_) => None,
+            _ => None,
         }));
     }
     let needed = [

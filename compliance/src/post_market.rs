@@ -27,8 +27,8 @@ struct Rate {
 
 /// Rates by label and detector. A label counts as evaluated where its detector answered, since
 /// detectors of patterns record only what is present.
-fn rates(extract: &Extract, query: &Query) -> BTreeMap<(String, String), Rate> {
-    let mut rates: BTreeMap<(String, String), Rate> = BTreeMap::new();
+fn rates<'a>(extract: &'a Extract, query: &'a Query) -> BTreeMap<(&'a str, &'a str), Rate> {
+    let mut rates: BTreeMap<(&str, &str), Rate> = BTreeMap::new();
     let mut answered: BTreeMap<&str, u64> = BTreeMap::new();
     for (placed, body) in extract.decisions(query) {
         for run in &body.detectors {
@@ -37,7 +37,7 @@ fn rates(extract: &Extract, query: &Query) -> BTreeMap<(String, String), Rate> {
             }
         }
         for signal in &body.signals {
-            let key = (signal.label.clone(), signal.detector.clone());
+            let key = (signal.label.as_str(), signal.detector.as_str());
             let rate = rates.entry(key).or_default();
             let scored = body.detectors.iter().any(|run| {
                 run.detector.id == signal.detector && run.evaluation == Evaluation::Scored
@@ -50,7 +50,7 @@ fn rates(extract: &Extract, query: &Query) -> BTreeMap<(String, String), Rate> {
         }
     }
     for ((_, detector), rate) in &mut rates {
-        rate.evaluated += answered.get(detector.as_str()).copied().unwrap_or(0);
+        rate.evaluated += answered.get(detector).copied().unwrap_or(0);
     }
     rates
 }
@@ -59,7 +59,8 @@ fn rate_table(summary: &Summary<'_>) -> Table {
     let now = rates(summary.extract, summary.query);
     let before = summary.query.before();
     let earlier = before
-        .map(|query| rates(summary.extract, &query))
+        .as_ref()
+        .map(|query| rates(summary.extract, query))
         .unwrap_or_default();
     let share = |rate: &Rate| wilson(rate.present.len() as u64, rate.evaluated);
     let rows = now.into_iter().map(|(key, rate)| {
@@ -82,8 +83,8 @@ fn rate_table(summary: &Summary<'_>) -> Table {
         };
         let (label, detector) = key;
         vec![
-            Cell::Text(label),
-            Cell::Text(detector),
+            Cell::text(label),
+            Cell::text(detector),
             Cell::Int(rate.present.len() as u64),
             Cell::Int(rate.evaluated),
             rate_now,

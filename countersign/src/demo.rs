@@ -163,10 +163,7 @@ fn conclude(data: &Path, reports: &Path) -> anyhow::Result<ExitCode> {
     }
     println!("\nreports:");
     for kind in [ReportType::LogExtract, ReportType::Integrity] {
-        let query = Query {
-            from: None,
-            to: None,
-        };
+        let query = Query::default();
         let formats = [Format::Json, Format::Csv, Format::Html];
         for path in report::write(&range, kind, &query, &formats, reports)? {
             println!("  {}", path.display());

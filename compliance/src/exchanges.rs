@@ -91,18 +91,13 @@ pub(crate) fn exchanges(extract: &Extract, query: &Query) -> Vec<Seen> {
                 }
             }
             Body::Gap(gap) => lost.extend(&gap.exchanges),
-            Body::Genesis(_)
-            | Body::Change(_)
-            | Body::Heartbeat(_)
-            | Body::Key(_)
-            | Body::Clock(_)
-            | Body::Retention(_) => {}
+            _ => {}
         }
     }
     let mut seen: Vec<Seen> = sides
         .into_iter()
         .filter_map(|(exchange, sides)| {
-            let first = sides.first.filter(|placed| query.contains(placed.at))?;
+            let first = sides.first.filter(|placed| query.selects(placed))?;
             Some(Seen {
                 exchange,
                 first: first.index,

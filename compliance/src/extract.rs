@@ -37,13 +37,7 @@ impl Placed {
     pub(crate) fn decision(&self) -> Option<&DecisionBody> {
         match &self.record.body {
             Body::Decision(body) => Some(body),
-            Body::Genesis(_)
-            | Body::Change(_)
-            | Body::Heartbeat(_)
-            | Body::Gap(_)
-            | Body::Key(_)
-            | Body::Clock(_)
-            | Body::Retention(_) => None,
+            _ => None,
         }
     }
 }
@@ -140,9 +134,7 @@ impl Extract {
     }
 
     pub(crate) fn within<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Placed> {
-        self.records
-            .iter()
-            .filter(|placed| query.contains(placed.at))
+        self.records.iter().filter(|placed| query.selects(placed))
     }
 
     pub(crate) fn decisions<'a>(

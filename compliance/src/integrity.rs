@@ -9,12 +9,18 @@ use crate::{
     document::{Block, Cell, Column, Section, Table},
     exchanges::{Outcome, fail_open},
     extract::{ChainSeen, Extract, Placed},
+    frame,
     indexes::Indexes,
     provenance::{Header, how_to_verify, limits},
+    register::Register,
     summary::Summary,
 };
 
-pub(crate) fn sections(header: &Header, summary: &Summary<'_>) -> Vec<Section> {
+pub(crate) fn sections(
+    header: &Header,
+    summary: &Summary<'_>,
+    register: &Register,
+) -> Vec<Section> {
     let mut first = vec![
         Block::Headline(summary.headline()),
         attention::points(summary),
@@ -66,6 +72,7 @@ pub(crate) fn sections(header: &Header, summary: &Summary<'_>) -> Vec<Section> {
             "Exclusions",
             vec![summary.exclusions()],
         ),
+        frame::basis(header, register),
         limits(header.kind),
         not_verified(),
         how_to_verify(header),

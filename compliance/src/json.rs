@@ -39,6 +39,7 @@ pub(crate) fn render(report: &Report) -> Vec<u8> {
             "code": header.kind.code(),
             "title": header.kind.title(),
             "generator": GENERATOR,
+            "register": header.register,
         },
         "filter": header.query.canonical(),
         "period": {

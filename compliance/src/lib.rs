@@ -9,22 +9,39 @@
 //! Start at [`report`].
 
 mod attention;
+mod change_access;
 mod chart;
+mod controls;
 mod csv;
+mod deadline;
 mod document;
+mod erasure;
 mod exchanges;
 mod extract;
+mod frame;
 mod html;
+mod human_oversight;
+mod incidents;
 mod indexes;
+mod individual;
 mod integrity;
+mod interval;
+mod inventory;
 mod json;
+mod kind;
 mod log_extract;
 mod measure;
+mod one_page;
+mod post_market;
 mod provenance;
 mod query;
+mod register;
 mod report;
+mod serious_incident;
 mod summary;
 mod svg;
 
-pub use query::{Format, ParseNameError, Query, ReportType};
+pub use kind::ReportType;
+pub use query::{Format, ParseNameError, Query};
+pub use register::RegisterError;
 pub use report::{Report, ReportError, report};

@@ -8,14 +8,20 @@ use crate::{
     document::{Block, Cell, Column, Section, Table},
     exchanges::not_evaluated,
     extract::Placed,
+    frame,
     measure::{Breakdown, Metric, name_of},
     provenance::{Header, how_to_verify, limits},
+    register::Register,
     summary::{INSUFFICIENT, Summary, policy_name},
 };
 
 mod columns;
 
-pub(crate) fn sections(header: &Header, summary: &Summary<'_>) -> Vec<Section> {
+pub(crate) fn sections(
+    header: &Header,
+    summary: &Summary<'_>,
+    register: &Register,
+) -> Vec<Section> {
     let mut first = vec![
         Block::Headline(summary.headline()),
         attention::points(summary),
@@ -54,6 +60,7 @@ pub(crate) fn sections(header: &Header, summary: &Summary<'_>) -> Vec<Section> {
             vec![summary.exclusions(), summary.by_type()],
         ),
         Section::new("guide", "Field guide", vec![Block::Table(guide())]),
+        frame::basis(header, register),
         limits(header.kind),
         how_to_verify(header),
     ]

@@ -3,7 +3,9 @@
 use crate::{
     document::{Block, Cell, Section},
     indexes::Indexes,
-    query::{Query, ReportType},
+    kind::ReportType,
+    query::Query,
+    register::Register,
     report::digest,
     summary::Summary,
 };
@@ -30,15 +32,21 @@ pub(crate) struct Header {
     pub(crate) kind: ReportType,
     pub(crate) query: Query,
     pub(crate) source: Source,
+    pub(crate) register: String,
     pub(crate) used: Indexes,
     pub(crate) first_time: Option<String>,
     pub(crate) last_time: Option<String>,
 }
 
 impl Header {
-    pub(crate) fn new(source: Source, summary: &Summary<'_>, kind: ReportType) -> Self {
+    pub(crate) fn new(
+        source: Source,
+        summary: &Summary<'_>,
+        kind: ReportType,
+        register: &Register,
+    ) -> Self {
         let query = *summary.query;
-        let digest = digest(&source, kind, &query, GENERATOR);
+        let digest = digest(&source, (kind, &query), GENERATOR, register);
         let id = format!(
             "{}-{}",
             kind.code(),
@@ -52,6 +60,7 @@ impl Header {
             kind,
             query,
             source,
+            register: register.version.clone(),
             used: Indexes::of(used().map(|placed| placed.index).collect()),
             first_time: used().map(|placed| placed.at).min().map(time),
             last_time: used().map(|placed| placed.at).max().map(time),
@@ -79,6 +88,7 @@ impl Header {
                 Cell::text(format!("{} ({})", self.kind.code(), self.kind.name())),
             ),
             ("Generator", Cell::text(GENERATOR)),
+            ("Obligation register", Cell::text(&self.register)),
             ("Period asked for", Cell::text(self.period())),
             ("Time zone", Cell::text("UTC")),
             (
@@ -123,10 +133,13 @@ pub(crate) fn limits(kind: ReportType) -> Section {
         "The ledger holds commitments, not content. That a text belongs to a record can be shown \
          only with the text and its salt.",
         "Traffic that did not pass through the gateway leaves no record here.",
-        "Records were not compared with the vendor's request ids or usage statement.",
+        "Records were compared with a vendor's list of requests only where a reconciliation record \
+         says so.",
         "A verdict is what a detector scored against a threshold. Whether it was right is not \
          examined.",
-        "Human reviews, outcomes, complaints, erasures and holds are not recorded by this version.",
+        "Outcomes, human reviews, incidents, complaints, evaluations, holds, erasures and exports \
+         are what was reported to the ledger. Whether a report is true, and whether anything was \
+         not reported, is not examined.",
         "The report itself is not signed. It can be made again from the ledger, with the same \
          bytes.",
     ];

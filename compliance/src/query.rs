@@ -1,74 +1,19 @@
-//! What is asked for: which report, over which period, in which form.
+//! What is asked for: which records, in which form.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
+use countersign_record::ExchangeId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::extract::Placed;
 
 /// A name that is no report type or no format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not one of: {known}")]
 pub struct ParseNameError {
-    given: String,
-    known: &'static str,
-}
-
-/// Which report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ReportType {
-    /// R1: one row for each decision record, with a field guide.
-    LogExtract,
-    /// R15: what was verified, what is complete, and what is not.
-    Integrity,
-}
-
-impl ReportType {
-    /// The number in the report catalogue.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::LogExtract => "R1",
-            Self::Integrity => "R15",
-        }
-    }
-
-    /// The name used on the command line and in file names.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LogExtract => "log-extract",
-            Self::Integrity => "integrity",
-        }
-    }
-
-    /// The title for people.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::LogExtract => "Log extract",
-            Self::Integrity => "Integrity and completeness certificate",
-        }
-    }
-}
-
-impl fmt::Display for ReportType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ReportType {
-    type Err = ParseNameError;
-
-    /// Takes the name or the catalogue number, in any case.
-    fn from_str(text: &str) -> Result<Self, ParseNameError> {
-        [Self::LogExtract, Self::Integrity]
-            .into_iter()
-            .find(|kind| {
-                text.eq_ignore_ascii_case(kind.name()) || text.eq_ignore_ascii_case(kind.code())
-            })
-            .ok_or_else(|| ParseNameError {
-                given: text.to_owned(),
-                known: "log-extract (R1), integrity (R15)",
-            })
-    }
+    pub(crate) given: String,
+    pub(crate) known: &'static str,
 }
 
 /// The form of a rendered report.
@@ -107,18 +52,30 @@ impl FromStr for Format {
     }
 }
 
-/// Which records, by the time they were made. Without bounds: all.
+/// Which records: by the time they were made, and by the exchange they name. Without bounds: all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Query {
     /// From this instant on.
     pub from: Option<Timestamp>,
     /// Until before this instant.
     pub to: Option<Timestamp>,
+    /// Only records that name this exchange.
+    pub exchange: Option<ExchangeId>,
 }
 
 impl Query {
     pub(crate) fn contains(&self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at < to)
+    }
+
+    /// Whether a record is one of those asked for.
+    pub(crate) fn selects(&self, placed: &Placed) -> bool {
+        self.contains(placed.at) && self.names(placed)
+    }
+
+    pub(crate) fn names(&self, placed: &Placed) -> bool {
+        let exchanges = placed.record.body.exchanges();
+        self.exchange.is_none_or(|asked| exchanges.contains(&asked))
     }
 
     /// Whether the closed period `from..=to` touches the query's; an unknown `from` is a point.
@@ -131,20 +88,35 @@ impl Query {
         matches!((self.from, self.to), (Some(from), Some(to)) if from >= to)
     }
 
-    /// The filter in one canonical spelling; the part of the report id that the query decides.
-    pub(crate) fn canonical(&self) -> Value {
-        json!({
-            "from": self.from.map(|at| at.to_string()),
-            "to": self.to.map(|at| at.to_string()),
+    /// The period of the same length before this one; `None` without both bounds.
+    pub(crate) fn before(&self) -> Option<Self> {
+        let (from, to) = (self.from?, self.to?);
+        let start = from.checked_sub(to.duration_since(from)).ok()?;
+        Some(Self {
+            from: Some(start),
+            to: Some(from),
+            ..*self
         })
     }
 
+    /// The filter in one canonical spelling; the part of the report id that the query decides.
+    pub(crate) fn canonical(&self) -> Value {
+        let mut value = json!({
+            "from": self.from.map(|at| at.to_string()),
+            "to": self.to.map(|at| at.to_string()),
+        });
+        if let Some(exchange) = self.exchange {
+            value["exchange"] = exchange.to_string().into();
+        }
+        value
+    }
+
     pub(crate) fn options(&self) -> String {
-        let from = self
-            .from
-            .map(|at| format!(" --from {at}"))
-            .unwrap_or_default();
-        let to = self.to.map(|at| format!(" --to {at}")).unwrap_or_default();
-        from + &to
+        let option = |name, value: Option<String>| {
+            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
+        };
+        option("from", self.from.map(|at| at.to_string()))
+            + &option("to", self.to.map(|at| at.to_string()))
+            + &option("exchange", self.exchange.map(|id| id.to_string()))
     }
 }

@@ -5,12 +5,17 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    csv,
+    change_access, controls, csv,
     document::{Block, Section, metrics},
+    erasure,
     extract::Extract,
-    html, integrity, json as json_form, log_extract,
+    frame, html, human_oversight, individual, integrity, inventory, json as json_form,
+    kind::ReportType,
+    log_extract, one_page, post_market,
     provenance::{Header, Source},
-    query::{Format, Query, ReportType},
+    query::{Format, Query},
+    register::{Register, RegisterError},
+    serious_incident,
     summary::Summary,
 };
 
@@ -21,6 +26,9 @@ pub enum ReportError {
     /// The period ends where it begins, or before.
     #[error("the period is empty: it must end after it begins")]
     Period,
+    /// The report is about one exchange, and the query names none.
+    #[error("this report is about one exchange: name it")]
+    ExchangeNeeded,
     /// The range holds more entries than one report is made from.
     #[error("the range holds more than {max} entries, the most one report is made from")]
     TooLarge {
@@ -45,6 +53,9 @@ pub enum ReportError {
     /// Two numbers of the report have one name (a bug in this crate); nothing is printed.
     #[error("two metrics are named {0}")]
     Name(String),
+    /// The obligation register that this version carries cannot be used (a bug in this crate).
+    #[error(transparent)]
+    Register(#[from] RegisterError),
 }
 
 /// A report, ready to be rendered. The same range, query and version give the same bytes.
@@ -59,9 +70,10 @@ pub struct Report {
 /// Makes the report `kind` over the records of `range` that `query` selects.
 ///
 /// # Errors
-/// [`ReportError::Period`] for an empty period, [`ReportError::TooLarge`] for a range of more than
+/// [`ReportError::Period`] for an empty period, [`ReportError::ExchangeNeeded`] for an individual
+/// decision file without an exchange, [`ReportError::TooLarge`] for a range of more than
 /// 1,000,000 entries, [`ReportError::Range`] when its entries can no longer be read as they were
-/// verified; [`ReportError::Totals`] and [`ReportError::Name`] when the report's own
+/// verified; [`ReportError::Totals`], [`ReportError::Register`] and [`ReportError::Name`] when the report's own
 /// numbers do not add up.
 pub fn report(
     range: &VerifiedRange,
@@ -89,12 +101,13 @@ pub(crate) fn compose(
     if query.is_empty() {
         return Err(ReportError::Period);
     }
+    if kind == ReportType::IndividualDecision && query.exchange.is_none() {
+        return Err(ReportError::ExchangeNeeded);
+    }
     let summary = Summary::new(extract, query);
-    let header = Header::new(source, &summary, kind);
-    let (sections, csv_table) = match kind {
-        ReportType::LogExtract => (log_extract::sections(&header, &summary), Some("decisions")),
-        ReportType::Integrity => (integrity::sections(&header, &summary), None),
-    };
+    let register = Register::shipped()?;
+    let header = Header::new(source, &summary, kind, &register);
+    let (sections, csv_table) = composed(&header, &summary, &register);
     check_names(&sections)?;
     check_totals(&sections)?;
     Ok(Report {
@@ -102,6 +115,36 @@ pub(crate) fn compose(
         sections,
         csv_table,
     })
+}
+
+/// The sections of a report, and the table that its CSV form holds.
+fn composed(
+    header: &Header,
+    summary: &Summary<'_>,
+    register: &Register,
+) -> (Vec<Section>, Option<&'static str>) {
+    let (mut sections, csv_table) = match header.kind {
+        ReportType::LogExtract => {
+            return (
+                log_extract::sections(header, summary, register),
+                Some("decisions"),
+            );
+        }
+        ReportType::Integrity => return (integrity::sections(header, summary, register), None),
+        ReportType::PostMarket => (post_market::sections(summary), None),
+        ReportType::ChangeAccess => (change_access::sections(summary), Some("changes")),
+        ReportType::Inventory => (inventory::sections(summary), Some("models")),
+        ReportType::Erasure => (erasure::sections(summary), Some("retention-events")),
+        ReportType::HumanOversight => (human_oversight::sections(summary), Some("reviews")),
+        ReportType::IndividualDecision => (individual::sections(summary), Some("signals")),
+        ReportType::SeriousIncident => {
+            (serious_incident::sections(summary), Some("incident-fields"))
+        }
+        ReportType::Controls => (controls::sections(summary), Some("tests")),
+        ReportType::OnePage => (one_page::sections(summary), None),
+    };
+    sections.extend(frame::closing(header, summary, register));
+    (sections, csv_table)
 }
 
 fn check_names(sections: &[Section]) -> Result<(), ReportError> {
@@ -137,9 +180,15 @@ fn check_totals(sections: &[Section]) -> Result<(), ReportError> {
 }
 
 /// The digest that names a report: of everything that decides its bytes.
-pub(crate) fn digest(source: &Source, kind: ReportType, query: &Query, generator: &str) -> String {
+pub(crate) fn digest(
+    source: &Source,
+    (kind, query): (ReportType, &Query),
+    generator: &str,
+    register: &Register,
+) -> String {
     let inputs = json!({
         "generator": generator,
+        "register": register.digest,
         "type": kind.name(),
         "query": query.canonical(),
         "key": source.verifier_key,
@@ -161,8 +210,8 @@ impl Report {
         json_form::render(self)
     }
 
-    /// One table for spreadsheets: the decision records of a log extract, the numbers of an
-    /// integrity certificate. RFC 4180, UTF-8; cells that a spreadsheet might run as a formula
+    /// One table for spreadsheets: the rows that a report is about, for example the decision
+    /// records of a log extract, or its numbers. RFC 4180, UTF-8; cells that a spreadsheet might run as a formula
     /// begin with an apostrophe.
     pub fn csv(&self) -> Vec<u8> {
         csv::render(self)

@@ -1,6 +1,8 @@
-//! The counts that both reports print.
+//! The counts that reports print.
 
-use countersign_record::{Action, Body, Effect, Mode, Side, Verdict};
+use std::collections::BTreeSet;
+
+use countersign_record::{Action, Body, Effect, ExchangeId, Mode, Side, Verdict};
 
 use crate::{
     chart,
@@ -13,7 +15,7 @@ use crate::{
 
 mod coverage;
 
-/// What both reports count, over one range and query.
+/// What reports count, over one range and query.
 #[derive(Debug)]
 pub(crate) struct Summary<'a> {
     pub(crate) extract: &'a Extract,
@@ -46,6 +48,23 @@ impl<'a> Summary<'a> {
         kept.map(|(placed, _)| placed.index).collect()
     }
 
+    /// Every exchange that a decision record of the whole range is about.
+    pub(crate) fn known_exchanges(&self) -> BTreeSet<ExchangeId> {
+        let decisions = self.extract.records.iter().filter_map(Placed::decision);
+        decisions.map(|body| body.exchange).collect()
+    }
+
+    /// The records of the period whose body `pick` picks; see [`bodies`].
+    pub(crate) fn picked<T>(
+        &self,
+        pick: impl Fn(&'a Body) -> Option<&'a T>,
+    ) -> Vec<(&'a Placed, &'a T)> {
+        let within = self.extract.within(self.query);
+        within
+            .filter_map(|placed| Some((placed, pick(&placed.record.body)?)))
+            .collect()
+    }
+
     pub(crate) fn gaps(&self) -> impl Iterator<Item = (&Placed, &countersign_record::Gap)> {
         self.extract
             .records
@@ -55,7 +74,7 @@ impl<'a> Summary<'a> {
                     let from = gap.from.as_deref().and_then(|from| from.parse().ok());
                     let to = gap.to.parse().unwrap_or(placed.at);
                     let touches = self.query.touches(from, to) || self.query.contains(placed.at);
-                    touches.then_some((placed, gap))
+                    (touches && self.query.names(placed)).then_some((placed, gap))
                 }
                 _ => None,
             })
@@ -198,7 +217,7 @@ impl<'a> Summary<'a> {
     pub(crate) fn by_type(&self) -> Block {
         let mut tally = Tally::default();
         for placed in self.extract.within(self.query) {
-            tally.add(type_name(&placed.record.body), placed.index);
+            tally.add(placed.record.body.kind(), placed.index);
         }
         Block::Breakdown(Breakdown {
             id: "by-type",
@@ -314,6 +333,22 @@ impl<'a> Summary<'a> {
     }
 }
 
+/// The records of a summary's period that have a body of one type, in order of index.
+macro_rules! bodies {
+    ($summary:expr, $variant:ident) => {
+        $summary.picked(|body| match body {
+            countersign_record::Body::$variant(body) => Some(body),
+            _ => None,
+        })
+    };
+}
+pub(crate) use bodies;
+
+/// Where picked records lie.
+pub(crate) fn indexes<T>(picked: &[(&Placed, &T)]) -> Vec<u64> {
+    picked.iter().map(|(placed, _)| placed.index).collect()
+}
+
 pub(crate) fn policy_name(policy: &countersign_record::PolicyRef) -> String {
     let digest = policy
         .digest
@@ -321,17 +356,4 @@ pub(crate) fn policy_name(policy: &countersign_record::PolicyRef) -> String {
         .unwrap_or(&policy.digest);
     let short: String = digest.chars().take(8).collect();
     format!("{}@{short}", policy.id)
-}
-
-const fn type_name(body: &Body) -> &'static str {
-    match body {
-        Body::Genesis(_) => "genesis",
-        Body::Decision(_) => "decision",
-        Body::Change(_) => "change",
-        Body::Heartbeat(_) => "heartbeat",
-        Body::Gap(_) => "gap",
-        Body::Key(_) => "key",
-        Body::Clock(_) => "clock",
-        Body::Retention(_) => "retention",
-    }
 }

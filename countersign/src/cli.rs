@@ -57,6 +57,8 @@ pub(crate) enum Command {
     /// Check, test or explain a policy document
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Take in what people report: outcomes, human reviews, incidents, complaints and others
+    Intake(IntakeArgs),
     /// Write a report over the verified ledger
     Report(ReportArgs),
     /// Check or print the configuration
@@ -295,8 +297,29 @@ pub(crate) enum ReportFormat {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct IntakeArgs {
+    /// outcome, human-review, incident, evaluation, reconciliation, complaint, demographic-import,
+    /// hold, hold-release, erasure, export or disclosure-to-authority
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: String,
+    /// JSON Lines (.jsonl, .ndjson) or CSV with a header (.csv)
+    pub(crate) file: PathBuf,
+    /// Data directory; the gateway must not run meanwhile
+    #[arg(long, visible_alias = "data-dir", default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+    /// Outcomes decided more than so many days ago are late, where their row does not say
+    #[arg(long, default_value = "30")]
+    pub(crate) late_after_days: u16,
+    /// Only say what is wrong; add nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// log-extract (R1) or integrity (R15)
+    /// log-extract (R1), post-market (R2), serious-incident (R3), human-oversight (R6),
+    /// individual-decision (R10), erasure-retention (R12), integrity (R15), change-access (R16),
+    /// controls (R17), inventory (R19) or one-page (R21)
     #[arg(value_name = "TYPE")]
     pub(crate) kind: String,
     /// From this instant (RFC 3339)
@@ -305,6 +328,9 @@ pub(crate) struct ReportArgs {
     /// Until this instant (RFC 3339)
     #[arg(long)]
     pub(crate) to: Option<String>,
+    /// Only records that name this exchange; an individual decision file needs it
+    #[arg(long)]
+    pub(crate) exchange: Option<String>,
     /// One format; all of them without this
     #[arg(long, value_enum)]
     pub(crate) format: Option<ReportFormat>,

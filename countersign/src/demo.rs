@@ -163,10 +163,7 @@ fn conclude(data: &Path, reports: &Path) -> anyhow::Result<ExitCode> {
     }
     println!("\nreports:");
     for kind in [ReportType::LogExtract, ReportType::Integrity] {
-        let query = Query {
-            from: None,
-            to: None,
-        };
+        let query = Query::default();
         let formats = [Format::Json, Format::Csv, Format::Html];
         for path in report::write(&range, kind, &query, &formats, reports)? {
             println!("  {}", path.display());
@@ -189,13 +186,7 @@ fn untold(range: &VerifiedRange) -> anyhow::Result<Vec<&'static str>> {
         let record = Record::from_entry(&entry).ok();
         told.extend(record.and_then(|record| match record.body {
             Body::Decision(d) => Some((d.side, d.action, d.stream)),
-            Body::Genesis(_)
-            | Body::Change(_)
-            | Body::Heartbeat(_)
-            | Body::Gap(_)
-            | Body::Key(_)
-            | Body::Clock(_)
-            | Body::Retention(_) => None,
+            _ => None,
         }));
     }
     let needed = [

@@ -18,6 +18,7 @@ mod custody;
 mod demo;
 mod exit;
 mod inspect;
+mod intake;
 mod keys;
 mod ledger;
 mod memory;
@@ -66,6 +67,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Witness(command) => witness::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Policy(command) => policies::run(&command),
+        Command::Intake(args) => intake::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Config(command) => config::run(&command),
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use countersign_compliance::{Format, Query, ReportType, report};
 use countersign_ledger::{VerifiedRange, Verifier};
+use countersign_record::ExchangeId;
 
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::exit::{BAD_DATA, FINDING, UNAVAILABLE, fail};
@@ -18,6 +19,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let query = Query {
         from: instant(args.from.as_deref())?,
         to: instant(args.to.as_deref())?,
+        exchange: exchange(args.exchange.as_deref())?,
     };
     let own = args.data.join("keys/ledger.vkey").display().to_string();
     let key = inspect::key(args.key.as_deref().unwrap_or(&own))?;
@@ -75,6 +77,11 @@ pub(crate) fn write(
 }
 
 fn instant(text: Option<&str>) -> anyhow::Result<Option<jiff::Timestamp>> {
+    text.map(|t| t.parse().map_err(|e| fail(USAGE, format!("{t}: {e}"))))
+        .transpose()
+}
+
+fn exchange(text: Option<&str>) -> anyhow::Result<Option<ExchangeId>> {
     text.map(|t| t.parse().map_err(|e| fail(USAGE, format!("{t}: {e}"))))
         .transpose()
 }

@@ -106,12 +106,8 @@ impl Walk {
             Body::Change(change) if self.heartbeat.is_none() => {
                 put(&mut self.run.in_force, change);
             }
-            Body::Change(_)
-            | Body::Heartbeat(_)
-            | Body::Genesis(_)
-            | Body::Key(_)
-            | Body::Clock(_)
-            | Body::Retention(_) => {}
+            // Nothing else tells how a run ended or what is in force.
+            _ => {}
         }
     }
 

@@ -11,14 +11,19 @@
 //!
 //! Start at [`Record`], then [`DecisionBody`].
 
+mod body;
 mod canonical;
 mod commit;
 mod decision;
 mod evaluation;
 mod event;
+mod handling;
 mod ids;
+mod incident;
 mod record;
+mod reported;
 mod score;
+mod wellformed;
 
 pub use canonical::{CanonicalError, canonical_bytes};
 pub use commit::{Commitment, Committer, Salt, commit};
@@ -27,9 +32,18 @@ pub use evaluation::{DetectorRef, DetectorRun, Evaluation, Signal, Span, Verdict
 pub use event::{
     Change, Clock, ClockEvent, Gap, Genesis, Heartbeat, InForce, Key, KeyEvent, Phase, Retention,
 };
+pub use handling::{
+    AuthorityDisclosure, Erasure, ErasureResult, Export, Handed, Hold, HoldRelease,
+};
 pub use ids::{ExchangeId, RecordId};
+pub use incident::{Complaint, ComplaintStatus, Incident, IncidentCategory, IncidentStage};
 pub use record::{
     Body, Coverage, DecisionBody, Delivery, Finish, ModelRef, ParseError, Passage, Record, SCHEMA,
     Side, Timeline, Unscanned, Usage,
 };
+pub use reported::{
+    AttributeMethod, DemographicImport, EvaluationReport, GroupRef, HumanReview, Outcome,
+    OutcomeValue, Reconciliation, ReviewVerdict, Truth,
+};
 pub use score::{Score, ScoreError};
+pub use wellformed::{EXCHANGES_MAX, Malformed};

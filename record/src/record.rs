@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Action, CanonicalError, Change, Clock, Commitment, Decision, DetectorRun, ExchangeId, Gap,
-    Genesis, Heartbeat, Key, Mode, PolicyRef, RecordId, Retention, Signal, canonical_bytes,
+    Action, AuthorityDisclosure, CanonicalError, Change, Clock, Commitment, Complaint, Decision,
+    DemographicImport, DetectorRun, Erasure, EvaluationReport, ExchangeId, Export, Gap, Genesis,
+    Heartbeat, Hold, HoldRelease, HumanReview, Incident, Key, Mode, Outcome, PolicyRef,
+    Reconciliation, RecordId, Retention, Signal, canonical_bytes,
 };
 
 /// Schema id, inside the hashed bytes.
@@ -48,6 +50,30 @@ pub enum Body {
     Clock(Clock),
     /// Entries need not be kept any more.
     Retention(Retention),
+    /// What came of an exchange for a person.
+    Outcome(Outcome),
+    /// A person looked at a decision.
+    HumanReview(HumanReview),
+    /// Something went wrong.
+    Incident(Incident),
+    /// A report of an evaluation was registered.
+    Evaluation(EvaluationReport),
+    /// The vendor's list of requests was compared with the records.
+    Reconciliation(Reconciliation),
+    /// Somebody complained.
+    Complaint(Complaint),
+    /// A file of group attributes exists.
+    DemographicImport(DemographicImport),
+    /// Records must be kept.
+    Hold(Hold),
+    /// A hold ended.
+    HoldRelease(HoldRelease),
+    /// Content was erased, or the request refused.
+    Erasure(Erasure),
+    /// A bundle or report left the house.
+    Export(Export),
+    /// An authority asked for something.
+    DisclosureToAuthority(AuthorityDisclosure),
 }
 
 /// A side of an exchange.

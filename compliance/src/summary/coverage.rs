@@ -15,6 +15,9 @@ impl Summary<'_> {
             .records
             .iter()
             .partition(|placed| self.query.contains(placed.at));
+        let (used, unnamed): (Vec<_>, Vec<_>) = used
+            .into_iter()
+            .partition(|placed| self.query.names(placed));
         let indexes = |placed: Vec<&Placed>| placed.iter().map(|placed| placed.index).collect();
         let unread = |why| {
             let unread = self
@@ -24,7 +27,7 @@ impl Summary<'_> {
                 .filter(|(_, reason)| *reason == why);
             unread.map(|(index, _)| *index).collect()
         };
-        let metrics = vec![
+        let mut metrics = vec![
             Metric::count(
                 "entries.used",
                 "Used in this report",
@@ -50,6 +53,14 @@ impl Summary<'_> {
                 unread(Unread::Time),
             ),
         ];
+        if self.query.exchange.is_some() {
+            metrics.push(Metric::count(
+                "entries.other_exchange",
+                "Left out: does not name the exchange asked for",
+                "entries",
+                indexes(unnamed),
+            ));
+        }
         Block::Breakdown(Breakdown {
             id: "exclusions",
             caption: "Entries verified, by use".to_owned(),

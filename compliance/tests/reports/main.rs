@@ -1,8 +1,15 @@
 //! Reports over real, verified ledgers.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod common;
+mod every;
 mod forms;
+mod people;
+mod reported;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -15,7 +22,15 @@ const KINDS: [ReportType; 2] = [ReportType::LogExtract, ReportType::Integrity];
 const FORMATS: [Format; 3] = [Format::Json, Format::Csv, Format::Html];
 
 fn make(range: &VerifiedRange, kind: ReportType) -> Report {
-    report(range, kind, &Query::default()).unwrap()
+    report(range, kind, &query_for(kind)).unwrap()
+}
+
+/// Everything, or for a report about one exchange the one of [`common::exchange`] 19.
+fn query_for(kind: ReportType) -> Query {
+    Query {
+        exchange: (kind == ReportType::IndividualDecision).then(|| common::exchange(19)),
+        ..Query::default()
+    }
 }
 
 fn json(report: &Report) -> Value {

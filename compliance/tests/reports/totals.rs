@@ -175,8 +175,20 @@ fn the_order_of_records_does_not_change_the_totals() {
 fn periods_side_by_side_add_up_to_the_whole() {
     let home = Home::holding(&mixed());
     let range = home.range();
-    let part =
-        |from, to| totals(&report(&range, ReportType::Integrity, &Query { from, to }).unwrap());
+    let part = |from, to| {
+        totals(
+            &report(
+                &range,
+                ReportType::Integrity,
+                &Query {
+                    from,
+                    to,
+                    ..Query::default()
+                },
+            )
+            .unwrap(),
+        )
+    };
     let (middle, whole) = (Some(at(632)), part(None, None));
     let (first, second) = (part(None, middle), part(middle, None));
     for name in [
@@ -201,8 +213,8 @@ fn an_exchange_that_crosses_the_end_of_the_period_is_not_called_open() {
         decided(2, 20, decision(1, Side::Output)),
     ]);
     let query = Query {
-        from: None,
         to: Some(at(15)),
+        ..Query::default()
     };
     let totals = totals(&report(&home.range(), ReportType::Integrity, &query).unwrap());
     assert_eq!(
@@ -262,6 +274,7 @@ fn gaps_about_the_period_are_listed_even_when_recorded_after_it() {
         let query = Query {
             from: Some(at(from)),
             to: Some(at(to)),
+            ..Query::default()
         };
         totals(&report(&home.range(), ReportType::Integrity, &query).unwrap())["gaps"]
     };

@@ -21,6 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("countersign-ledger-sled", &["ledger"]),
     ("countersign-ledger-timestamp", &["ledger"]),
     ("countersign-wire", &["record"]),
+    ("countersign-intake", &["record"]),
     ("countersign-policy", &["record"]),
     ("countersign-classifiers", &["record"]),
     ("countersign-classifiers-candle", &["classifiers", "record"]),

@@ -29,6 +29,7 @@ pub(crate) mod target;
 mod tiles;
 
 use examine::{Purpose, examine};
+pub use handovers::handovers_in;
 pub use range::{Entries, RangeError, VerifiedRange};
 pub use render::{to_json, to_text};
 use target::Target;

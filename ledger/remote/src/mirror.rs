@@ -6,7 +6,7 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use countersign_ledger::{Checkpoint, VerifierKey, witness::Policy};
+use countersign_ledger::{Checkpoint, VerifierKey, keys::Handover, witness::Policy};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,7 @@ mod entries;
 mod fetch;
 mod home;
 mod round;
+mod scout;
 mod source;
 mod tiles;
 
@@ -28,7 +29,7 @@ pub struct MirrorSettings {
     pub url: String,
     /// The mirror's directory; created when it is missing.
     pub dir: PathBuf,
-    /// The ledger's key, known from elsewhere.
+    /// Any one of the ledger's keys, known from elsewhere. Handovers lead from it to the others.
     pub key: VerifierKey,
     /// With a policy, a checkpoint without its quorum of cosignatures is an alarm.
     pub policy: Option<Policy>,
@@ -39,6 +40,12 @@ pub struct MirrorSettings {
     /// After the first fetch the copy is verified once more as a whole, off the disk, unless it has
     /// more entries than this: that verification holds them in memory.
     pub verify_max: u64,
+    /// Most entries that are searched for handovers when the known keys do not verify what is
+    /// served. The size of that search is what an unverified checkpoint claims, so it has a bound;
+    /// beyond it the handovers must be put beside the copy by hand.
+    pub scout_max: u64,
+    /// Longest time for that search. An alarm waits for its end.
+    pub scout_time: Duration,
     /// TLS for `https` addresses; the public authorities without it.
     pub tls: Option<TlsConfig>,
 }
@@ -54,6 +61,8 @@ impl MirrorSettings {
             connect_max: Duration::from_secs(10),
             file_max: Duration::from_secs(60),
             verify_max: 1_000_000,
+            scout_max: 10_000_000,
+            scout_time: Duration::from_mins(15),
             tls: None,
         }
     }
@@ -98,8 +107,10 @@ pub enum MirrorError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlarmKind {
-    /// The checkpoint is malformed, not signed by the key, or lacks its quorum.
+    /// The checkpoint is malformed, not signed by the key in force, or lacks its quorum.
     Checkpoint,
+    /// A handover of keys contradicts another one: somebody who held a key signed two stories.
+    Handover,
     /// Two checkpoints, both signed by the ledger's key, that cannot both be true.
     Fork,
     /// The checkpoint is older than one seen before. A stale cache can do that for a while; a
@@ -122,6 +133,7 @@ impl AlarmKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
+            Self::Handover => "handover",
             Self::Fork => "fork",
             Self::Rollback => "rollback",
             Self::Tile => "tile",
@@ -133,7 +145,8 @@ impl AlarmKind {
     }
 }
 
-/// A contradiction, with where its evidence was saved: both notes, and the file that was served.
+/// A contradiction, with where its evidence was saved: both notes, the file that was served, and the
+/// handovers that join the keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     /// Its kind.
@@ -169,6 +182,8 @@ pub struct MirrorReport {
     pub verified: bool,
     /// Old entries that the copy lacks, if any.
     pub pruned: Option<Pruned>,
+    /// Handovers of keys that this round took in, oldest first.
+    pub learned: Vec<Handover>,
     /// What contradicts what was seen before. The copy stays at its last good checkpoint.
     pub alarm: Option<Alarm>,
 }
@@ -199,6 +214,11 @@ impl fmt::Display for MirrorReport {
                 "not served, and no entry says that they were pruned"
             };
             write!(f, "; entries below {before} are {why}")?;
+        }
+        for handover in &self.learned {
+            let (old, new) = (handover.old_key().id_hex(), handover.new_key());
+            let index = handover.index();
+            write!(f, "; with entry {index} the key {old} handed over to {new}")?;
         }
         if let Some(alarm) = &self.alarm {
             write!(f, "\nALARM {}: {}", alarm.kind.name(), alarm.detail)?;

@@ -61,12 +61,7 @@ pub(crate) fn collect(
             break;
         };
         let bytes = target.read(&target.tile_name(&tile))?.unwrap_or_default();
-        if BEGINNING.find(&bytes).is_some() {
-            let entries = split_bundle(&bytes, tile.width).unwrap_or_default();
-            for (index, entry) in (number * WIDTH..).zip(entries) {
-                found.extend(statement(entry, index));
-            }
-        }
+        found.extend(handovers_in(&bytes, number * WIDTH, tile.width));
     }
     if target.is_data_dir() {
         for (first, name) in log::segments(target)? {
@@ -87,6 +82,21 @@ pub(crate) fn collect(
         let _ = ring.learn(handover);
     }
     Ok(ring)
+}
+
+/// The handovers in a bundle of `count` entries whose first one has the index `first`: those that
+/// both keys signed and that stand in the entry which they name. Nothing else is checked, neither
+/// the entries nor whether anybody trusts the keys. Empty when the bundle does not hold exactly
+/// `count` whole entries.
+pub fn handovers_in(bundle: &[u8], first: u64, count: u64) -> Vec<Handover> {
+    if BEGINNING.find(bundle).is_none() {
+        return Vec::new();
+    }
+    let entries = split_bundle(bundle, count).unwrap_or_default();
+    (first..)
+        .zip(entries)
+        .filter_map(|(index, entry)| statement(entry, index))
+        .collect()
 }
 
 fn statement(entry: &[u8], index: u64) -> Option<Handover> {

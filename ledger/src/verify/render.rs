@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::verify::Verification;
+use crate::{keys::VerifierKey, verify::Verification};
 
 /// The verification as one JSON object.
 pub fn to_json(found: &Verification) -> Value {
@@ -25,6 +25,9 @@ pub fn to_json(found: &Verification) -> Value {
             })
         })
         .collect();
+    let keys: Vec<Value> = spans(found)
+        .map(|(key, from, to)| json!({ "key": key.to_string(), "from": from, "to": to }))
+        .collect();
     let checkpoint = found.checkpoint.as_ref().map(|checkpoint| {
         json!({
             "origin": checkpoint.origin,
@@ -42,9 +45,21 @@ pub fn to_json(found: &Verification) -> Value {
         "files": found.files,
         "bytes": found.bytes,
         "key": found.key.as_ref().map(ToString::to_string),
+        "keys": keys,
         "checkpoint": checkpoint,
         "chains": chains,
         "notes": found.notes,
+    })
+}
+
+/// The keys that handovers join to the trusted one, each with the first and the last entry that it
+/// attests; the newest key's last entry is open.
+fn spans(found: &Verification) -> impl Iterator<Item = (&VerifierKey, u64, Option<u64>)> {
+    found.ring.iter().flat_map(|ring| {
+        ring.keys().iter().filter_map(|key| {
+            let (from, to) = ring.in_force(&key.id())?;
+            Some((key, from, to))
+        })
     })
 }
 
@@ -92,6 +107,15 @@ fn render(found: &Verification, text: &mut String) -> std::fmt::Result {
         "read     {} files, {} bytes",
         found.files, found.bytes
     )?;
+    // With one key there is nothing to tell that the reader has not brought along.
+    if spans(found).nth(1).is_some() {
+        for (key, from, to) in spans(found) {
+            match to {
+                Some(to) => writeln!(text, "key      {key} entries {from} to {to}")?,
+                None => writeln!(text, "key      {key} entries {from} onwards")?,
+            }
+        }
+    }
     for chain in &found.chains {
         let (first, last) = (chain.first_seq, chain.last_seq);
         let head = hex::encode(chain.head);

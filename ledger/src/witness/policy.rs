@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use super::{CosignatureError, WitnessKey};
 use crate::{
-    keys::{KeyError, VerifierKey},
+    keys::{KeyError, KeyRing, VerifierKey},
     note::{Checkpoint, NoteError},
 };
 
@@ -112,6 +112,29 @@ impl Policy {
     /// [`NotWitnessed`].
     pub fn open(&self, note: &str) -> Result<Checkpoint, NotWitnessed> {
         let checkpoint = self.open_log(note)?;
+        self.cosigned(note)?;
+        Ok(checkpoint)
+    }
+
+    /// [`Policy::open`] for a log whose keys are known: a `log` line that names any key of `ring`
+    /// stands for all of them, and the one in force at the checkpoint's size must have signed.
+    /// Without `log` lines the ring alone says who signs.
+    ///
+    /// # Errors
+    /// [`NotWitnessed`].
+    pub fn open_with(&self, note: &str, ring: &KeyRing) -> Result<Checkpoint, NotWitnessed> {
+        let of_ring = |(key, _): &(VerifierKey, _)| ring.keys().contains(key);
+        let checkpoint = if self.logs.is_empty() || self.logs.iter().any(of_ring) {
+            Checkpoint::open_with(note, ring)?
+        } else {
+            self.open_log(note)?
+        };
+        self.cosigned(note)?;
+        Ok(checkpoint)
+    }
+
+    /// Whether a quorum cosigned, and no witness's line is a bad one.
+    fn cosigned(&self, note: &str) -> Result<(), NotWitnessed> {
         let mut names = Vec::new();
         let mut cosigned = vec![false; self.witnesses.len()];
         for (witness, cosigned) in self.witnesses.iter().zip(&mut cosigned) {
@@ -125,7 +148,7 @@ impl Policy {
             }
         }
         if self.satisfied(&|index| cosigned.get(index) == Some(&true)) {
-            Ok(checkpoint)
+            Ok(())
         } else {
             Err(NotWitnessed::NoQuorum(names.join(", ")))
         }

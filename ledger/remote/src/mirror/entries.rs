@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use countersign_ledger::{
-    VerifierKey,
     entry::{self, Event, Link, Reading},
+    keys::{Handover, KeyRing},
 };
 
 /// Most chains followed; a ledger has one per writer that ever was.
@@ -27,9 +27,13 @@ impl Chains {
         self.gap = true;
     }
 
-    /// Takes the next entry after checking everything it says about itself.
-    pub(super) fn check(&mut self, bytes: &[u8], key: &VerifierKey) -> Result<(), String> {
+    /// Takes the next entry, the one at `index`, after checking everything it says about itself.
+    pub(super) fn check(&mut self, bytes: &[u8], index: u64, ring: &KeyRing) -> Result<(), String> {
+        let key = ring.entry_key(index);
         let reading = entry::open(bytes, key).map_err(|e| e.to_string())?;
+        if let Some(Event::Handover(note)) = &reading.event {
+            expect_handover(note, index, ring)?;
+        }
         self.take(&reading)
     }
 
@@ -60,4 +64,24 @@ impl Chains {
         self.next.insert(link.chain_uid.clone(), reading.next());
         Ok(())
     }
+}
+
+/// A statement must stand in the entry that it names, and be one that the ring follows.
+fn expect_handover(note: &str, index: u64, ring: &KeyRing) -> Result<(), String> {
+    let handover = Handover::parse(note).map_err(|error| error.to_string())?;
+    if handover.index() != index {
+        let named = handover.index();
+        return Err(format!("it carries the handover of entry {named}"));
+    }
+    let known = ring.handovers().iter().find(|known| known.index() == index);
+    let same = |known: &Handover| {
+        known.old_key() == handover.old_key() && known.new_key() == handover.new_key()
+    };
+    if known.is_some_and(same) {
+        return Ok(());
+    }
+    let (old, new) = (handover.old_key().id_hex(), handover.new_key().id_hex());
+    Err(format!(
+        "its handover from {old} to {new} is not one of the keys' line"
+    ))
 }

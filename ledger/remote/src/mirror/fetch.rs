@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use countersign_ledger::{
-    VerifierKey,
+    keys::KeyRing,
     merkle::{Hash, leaf_hash, perfect_root},
     tiles::{WIDTH, split_bundle},
 };
@@ -23,7 +23,7 @@ use super::{
 /// Tiles fetched at a time.
 const TILES_AHEAD: usize = 16;
 /// Bundles fetched at a time; the largest take 16 MiB each.
-const BUNDLES_AHEAD: usize = 4;
+pub(super) const BUNDLES_AHEAD: usize = 4;
 /// Highest level of tiles in a tree of less than 2^64 leaves.
 pub(super) const TOP: u32 = 7;
 
@@ -31,7 +31,7 @@ pub(super) const TOP: u32 = 7;
 pub(super) struct Fetch<'a> {
     pub(super) source: &'a Source,
     pub(super) home: &'a mut Home,
-    pub(super) key: &'a VerifierKey,
+    pub(super) ring: &'a KeyRing,
     pub(super) size: u64,
     pub(super) report: &'a mut MirrorReport,
     pub(super) chains: Chains,
@@ -49,7 +49,7 @@ impl Fetch<'_> {
             while let Some(came) = coming.next().await {
                 let mut came = came?;
                 let mut taken = self.tile(&came, edge, &mut above);
-                if came.own && matches!(taken, Err(Trouble::Alarm { .. })) {
+                if came.own && matches!(taken, Err(Trouble::Alarm(_))) {
                     came = came.again(self.source).await?;
                     taken = self.tile(&came, edge, &mut above);
                 }
@@ -68,7 +68,7 @@ impl Fetch<'_> {
             let mut came = came?;
             let mut taken = self.bundle(&came, &mut found_any);
             let kind = AlarmKind::Bundle;
-            if came.own && matches!(&taken, Err(Trouble::Alarm { kind: k, .. }) if *k == kind) {
+            if came.own && matches!(&taken, Err(Trouble::Alarm(found)) if found.kind == kind) {
                 came = came.again(self.source).await?;
                 taken = self.bundle(&came, &mut found_any);
             }
@@ -165,7 +165,7 @@ impl Fetch<'_> {
             // What the copy had already was taken when it came.
             if index >= self.home.size() {
                 self.chains
-                    .check(entry, self.key)
+                    .check(entry, index, self.ring)
                     .map_err(|why| came.alarm(AlarmKind::Entry, format!("entry {index}: {why}")))?;
             }
         }

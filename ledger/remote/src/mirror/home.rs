@@ -1,4 +1,5 @@
-//! The mirror's directory: `copy/` (the tile directory), `alarm/`, `absent`, `lock`, `stage`.
+//! The mirror's directory: `copy/` (the tile directory), `alarm/`, `handovers`, `absent`, `lock`,
+//! `stage`.
 
 use std::{
     fs::{self, File},
@@ -6,10 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_ledger::{Checkpoint, VerifierKey};
+use countersign_ledger::{
+    Checkpoint, Note, VerifierKey,
+    keys::{KeyRing, handovers_from_text, handovers_to_text},
+    note::NoteError,
+};
 use sha2::{Digest, Sha256};
 
-use super::{Alarm, AlarmKind, MirrorError, source::Piece};
+use super::{Alarm, MirrorError, round::Finding, scout::take_in, source::Piece};
 use crate::durable::{self, Unsynced, read_optional};
 
 /// Most alarms whose evidence is kept.
@@ -26,6 +31,11 @@ pub(super) struct Kept {
 pub(super) struct Home {
     dir: PathBuf,
     pub(super) kept: Option<Kept>,
+    /// The note of that checkpoint while no known key signed it: the copy was kept by somebody who
+    /// trusted another key of the ledger. Then `kept` is empty.
+    pub(super) foreign: Option<String>,
+    /// The trusted key and those that the handovers beside the copy join to it.
+    pub(super) ring: KeyRing,
     /// Entries below this index may be absent from the copy.
     pub(super) absent: u64,
     unsynced: Unsynced,
@@ -43,16 +53,14 @@ impl Home {
         let mut home = Self {
             dir: dir.to_owned(),
             kept: None,
+            foreign: None,
+            ring: KeyRing::trusting(key.clone()),
             absent: 0,
             unsynced,
             _lock: lock,
         };
-        if let Some(bytes) = read(&home.checkpoint_path())? {
-            let damaged = |reason: String| home.damaged(&home.checkpoint_path(), reason);
-            let note = String::from_utf8(bytes).map_err(|_| damaged("not UTF-8".to_owned()))?;
-            let checkpoint = Checkpoint::open(&note, key).map_err(|e| damaged(e.to_string()))?;
-            home.kept = Some(Kept { note, checkpoint });
-        }
+        home.read_handovers()?;
+        home.read_checkpoint(key)?;
         let path = dir.join("absent");
         if let Some(bytes) = read(&path)? {
             let text = String::from_utf8_lossy(&bytes);
@@ -62,6 +70,62 @@ impl Home {
             home.absent = number.ok_or_else(|| home.damaged(&path, "not a number".to_owned()))?;
         }
         Ok(home)
+    }
+
+    fn read_handovers(&mut self) -> Result<(), MirrorError> {
+        let path = self.handovers_path();
+        let Some(bytes) = read(&path)? else {
+            return Ok(());
+        };
+        let damaged = |reason: String| self.damaged(&path, reason);
+        let text = String::from_utf8(bytes).map_err(|_| damaged("not UTF-8".to_owned()))?;
+        let known = handovers_from_text(&text).map_err(|e| damaged(e.to_string()))?;
+        let mut ring = self.ring.clone();
+        let taken = take_in(&mut ring, known);
+        taken.map_err(|contradiction| damaged(contradiction.detail))?;
+        self.ring = ring;
+        Ok(())
+    }
+
+    fn read_checkpoint(&mut self, key: &VerifierKey) -> Result<(), MirrorError> {
+        let Some(bytes) = read(&self.checkpoint_path())? else {
+            return Ok(());
+        };
+        let damaged = |reason: String| self.damaged(&self.checkpoint_path(), reason);
+        let note = String::from_utf8(bytes).map_err(|_| damaged("not UTF-8".to_owned()))?;
+        match Checkpoint::open_with(&note, &self.ring) {
+            Ok(checkpoint) => self.kept = Some(Kept { note, checkpoint }),
+            Err(NoteError::NotSigned(_)) if is_of(&note, key.name()) => self.foreign = Some(note),
+            Err(error) => return Err(damaged(error.to_string())),
+        }
+        Ok(())
+    }
+
+    /// Opens the checkpoint that no known key signed with the keys of a larger ring, and keeps both.
+    pub(super) fn recall(&mut self, note: String, ring: &KeyRing) -> Result<(), MirrorError> {
+        let checkpoint = Checkpoint::open_with(&note, ring).map_err(|error| {
+            let reason = format!("{error}; no handover that was found leads from there to its key");
+            self.damaged(&self.checkpoint_path(), reason)
+        })?;
+        self.keep_ring(ring)?;
+        self.kept = Some(Kept { note, checkpoint });
+        self.foreign = None;
+        Ok(())
+    }
+
+    /// Makes the handovers of a ring durable.
+    fn keep_ring(&mut self, ring: &KeyRing) -> Result<(), MirrorError> {
+        if *ring == self.ring {
+            return Ok(());
+        }
+        let path = self.handovers_path();
+        let text = handovers_to_text(ring.handovers());
+        let text = text.map_err(|e| io_error(&path, io::Error::other(e)))?;
+        // A crash before this loses what is found in the entries again.
+        durable::replace(&self.stage(), &path, text.as_bytes())
+            .map_err(|source| io_error(&path, source))?;
+        self.ring = ring.clone();
+        Ok(())
     }
 
     /// The tile directory.
@@ -103,10 +167,12 @@ impl Home {
         Ok(())
     }
 
-    /// Makes everything stored so far durable, then the checkpoint that covers it.
-    pub(super) fn commit(&mut self, kept: Kept) -> Result<(), MirrorError> {
+    /// Makes everything stored so far durable, then the handovers by which the checkpoint that
+    /// covers it can be read again, then that checkpoint.
+    pub(super) fn commit(&mut self, kept: Kept, ring: &KeyRing) -> Result<(), MirrorError> {
         let synced = self.unsynced.sync();
         synced.map_err(|source| io_error(&self.dir, source))?;
+        self.keep_ring(ring)?;
         // A crash before this leaves the older checkpoint, over files that are all there.
         let path = self.checkpoint_path();
         durable::replace(&self.stage(), &path, kept.note.as_bytes())
@@ -115,31 +181,23 @@ impl Home {
         Ok(())
     }
 
-    /// Saves the evidence of an alarm: both notes, and the served file when there is one.
-    pub(super) fn save_alarm(
-        &self,
-        (kind, detail): (AlarmKind, String),
-        seen: &[u8],
-        served: Option<&[u8]>,
-    ) -> Alarm {
-        let saved = self.try_save(kind, &detail, seen, served);
+    /// Saves the evidence of an alarm: both notes, the served file when there is one, and the
+    /// handovers that join the notes' keys.
+    pub(super) fn save_alarm(&self, finding: Finding, seen: &[u8], ring: &KeyRing) -> Alarm {
+        let saved = self.try_save(&finding, seen, ring);
         if let Err(error) = &saved {
             tracing::warn!(%error, "the evidence of an alarm could not be saved");
         }
         Alarm {
-            kind,
-            detail,
+            kind: finding.kind,
+            detail: finding.detail,
             saved: saved.ok(),
         }
     }
 
-    fn try_save(
-        &self,
-        kind: AlarmKind,
-        detail: &str,
-        seen: &[u8],
-        served: Option<&[u8]>,
-    ) -> io::Result<PathBuf> {
+    fn try_save(&self, finding: &Finding, seen: &[u8], ring: &KeyRing) -> io::Result<PathBuf> {
+        let (kind, detail) = (finding.kind, &finding.detail);
+        let served = finding.served.as_deref();
         let kept = self.kept.as_ref().map_or("", |kept| kept.note.as_str());
         let digest = Sha256::new()
             .chain_update(Sha256::digest(detail))
@@ -167,6 +225,10 @@ impl Home {
         if let Some(served) = served {
             put("served.bin", served)?;
         }
+        if !ring.handovers().is_empty() {
+            let text = handovers_to_text(ring.handovers()).map_err(io::Error::other)?;
+            put("handovers", text.as_bytes())?;
+        }
         put(
             "what.txt",
             format!("{}: {detail}\n", kind.name()).as_bytes(),
@@ -184,9 +246,18 @@ impl Home {
         self.copy().join("checkpoint")
     }
 
+    fn handovers_path(&self) -> PathBuf {
+        self.dir.join("handovers")
+    }
+
     fn stage(&self) -> PathBuf {
         self.dir.join("stage")
     }
+}
+
+/// Whether a signature line of the note bears the name of the ledger.
+fn is_of(note: &str, name: &str) -> bool {
+    Note::parse(note).is_ok_and(|note| note.signatures().iter().any(|line| line.name() == name))
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, MirrorError> {

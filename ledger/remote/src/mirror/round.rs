@@ -4,50 +4,56 @@ use std::cmp::Ordering;
 
 use countersign_ledger::{
     Checkpoint,
+    keys::{Handover, KeyRing},
     merkle::{consistency_proof, range_root, verify_consistency},
     verify,
 };
 
 use super::{
-    AlarmKind, Mirror, MirrorError, MirrorReport, Pruned,
+    Alarm, AlarmKind, Mirror, MirrorError, MirrorReport, Pruned,
     copy::read_copy,
     fetch::Fetch,
     home::Kept,
+    scout::Lost,
     tiles::{Loaded, Shelf, Supply},
 };
 
 /// How often a round begins anew because the ledger has moved on.
 const ATTEMPTS: usize = 5;
 
+/// What contradicts what.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) kind: AlarmKind,
+    pub(super) detail: String,
+    /// The file that was served.
+    pub(super) served: Option<Vec<u8>>,
+}
+
 /// Why a round stops: a finding about the ledger, or no finding at all.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    Alarm {
-        kind: AlarmKind,
-        detail: String,
-        /// The file that was served.
-        served: Option<Vec<u8>>,
-    },
+    Alarm(Finding),
     Error(MirrorError),
 }
 
 impl Trouble {
     pub(super) fn alarm(kind: AlarmKind, detail: String) -> Self {
         let served = None;
-        Self::Alarm {
+        Self::Alarm(Finding {
             kind,
             detail,
             served,
-        }
+        })
     }
 
     pub(super) fn served(kind: AlarmKind, detail: String, served: Vec<u8>) -> Self {
         let served = Some(served);
-        Self::Alarm {
+        Self::Alarm(Finding {
             kind,
             detail,
             served,
-        }
+        })
     }
 }
 
@@ -61,44 +67,25 @@ impl Mirror {
     pub(super) async fn run_round(&mut self) -> Result<MirrorReport, MirrorError> {
         let mut report = MirrorReport {
             checkpoint: None,
-            size_before: self.home.size(),
+            size_before: 0,
             files: 0,
             bytes: 0,
             verified: false,
             pruned: None,
+            learned: Vec::new(),
             alarm: None,
         };
-        let mut seen = self.source.checkpoint().await?;
-        for _ in 0..ATTEMPTS {
-            let outcome = self.advance(&seen, &mut report).await;
-            let (finding, served) = match outcome {
-                Ok(()) => break,
-                Err(Trouble::Error(error)) => return Err(error),
-                Err(Trouble::Alarm {
-                    kind,
-                    detail,
-                    served,
-                }) => ((kind, detail), served),
-            };
-            // A ledger that grows may drop its partial files of sizes that have passed. What was
-            // stored is not fetched again.
-            if finding.0 == AlarmKind::Missing
-                && let Ok(newer) = self.source.checkpoint().await
-                && newer != seen
-            {
-                seen = newer;
-                continue;
-            }
-            let alarm = self.home.save_alarm(finding, &seen, served.as_deref());
-            report.alarm = Some(alarm);
-            break;
-        }
+        let known = self.home.ring.clone();
+        self.go(&mut report).await?;
         report.checkpoint = self.home.kept.as_ref().map(|kept| kept.checkpoint.clone());
+        let is_new = |handover: &&Handover| !known.handovers().contains(handover);
+        let learned = self.home.ring.handovers().iter().filter(is_new);
+        report.learned = learned.cloned().collect();
         if self.home.absent > 0 && self.chains.is_none() {
             self.chains = match read_copy(&self.home).await {
                 Ok(chains) => Some(chains),
                 Err(Trouble::Error(error)) => return Err(error),
-                Err(Trouble::Alarm { .. }) => None,
+                Err(Trouble::Alarm(_)) => None,
             };
         }
         let recorded = self.chains.as_ref().map_or(0, |c| c.pruned_before);
@@ -109,30 +96,93 @@ impl Mirror {
         Ok(report)
     }
 
-    async fn advance(&mut self, seen: &[u8], report: &mut MirrorReport) -> Result<(), Trouble> {
-        let new = self.opened(seen)?;
+    /// Goes as far as the ledger is sound, and puts what is not into the report.
+    async fn go(&mut self, report: &mut MirrorReport) -> Result<(), MirrorError> {
+        let mut seen = self.source.checkpoint().await?;
+        let recalled = self.recall(&seen).await;
+        report.size_before = self.home.size();
+        // Handovers that were found are believed for this round; those that carried it to a
+        // checkpoint of the copy stay.
+        let mut ring = self.home.ring.clone();
+        if let Err(trouble) = recalled {
+            report.alarm = Some(self.alarm(trouble, &seen, &ring)?);
+            return Ok(());
+        }
+        let mut scouted = false;
+        for _ in 0..ATTEMPTS {
+            let mut finding = match self.advance(&seen, &ring, report).await {
+                Ok(()) => break,
+                Err(Trouble::Error(error)) => return Err(error),
+                Err(Trouble::Alarm(finding)) => finding,
+            };
+            // A ledger that grows may drop its partial files of sizes that have passed. What was
+            // stored is not fetched again.
+            if finding.kind == AlarmKind::Missing
+                && let Ok(newer) = self.source.checkpoint().await
+                && newer != seen
+            {
+                seen = newer;
+                scouted = false;
+                continue;
+            }
+            let keys_may_be_lacking = [AlarmKind::Checkpoint, AlarmKind::Entry];
+            if !scouted && keys_may_be_lacking.contains(&finding.kind) {
+                scouted = true;
+                match self.scout(&seen, &mut ring).await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(Lost::Contradiction(contradiction)) => finding = contradiction,
+                    Err(Lost::Unfinished(why)) => {
+                        finding.detail = format!("{}; {why}", finding.detail);
+                    }
+                }
+            }
+            report.alarm = Some(self.alarm(Trouble::Alarm(finding), &seen, &ring)?);
+            break;
+        }
+        Ok(())
+    }
+
+    /// The alarm with its evidence saved.
+    fn alarm(&self, trouble: Trouble, seen: &[u8], ring: &KeyRing) -> Result<Alarm, MirrorError> {
+        match trouble {
+            Trouble::Alarm(finding) => Ok(self.home.save_alarm(finding, seen, ring)),
+            Trouble::Error(error) => Err(error),
+        }
+    }
+
+    async fn advance(
+        &mut self,
+        seen: &[u8],
+        ring: &KeyRing,
+        report: &mut MirrorReport,
+    ) -> Result<(), Trouble> {
+        let new = self.opened(seen, ring)?;
         let size = self.home.size();
         match (new.checkpoint.size.cmp(&size), self.home.kept.clone()) {
-            (Ordering::Greater, _) | (_, None) => self.grow(new, report).await,
+            (Ordering::Greater, _) | (_, None) => self.grow(new, ring, report).await,
             (Ordering::Less, Some(kept)) => self.look_back(&new.checkpoint, &kept).await,
             (Ordering::Equal, Some(kept)) if kept.checkpoint.root != new.checkpoint.root => {
                 let detail = format!("two roots are signed for size {size}");
                 Err(Trouble::alarm(AlarmKind::Fork, detail))
             }
             // The same tree, perhaps with more cosignatures.
-            (Ordering::Equal, Some(kept)) if kept.note != new.note => Ok(self.home.commit(new)?),
+            (Ordering::Equal, Some(kept)) if kept.note != new.note => {
+                Ok(self.home.commit(new, ring)?)
+            }
             (Ordering::Equal, Some(_)) => Ok(()),
         }
     }
 
     /// The served checkpoint, signed by the ledger and cosigned as the policy asks.
-    fn opened(&self, seen: &[u8]) -> Result<Kept, Trouble> {
+    fn opened(&self, seen: &[u8], ring: &KeyRing) -> Result<Kept, Trouble> {
         let alarm = |detail| Trouble::alarm(AlarmKind::Checkpoint, detail);
         let note = String::from_utf8(seen.to_vec()).map_err(|e| alarm(e.to_string()))?;
-        let checkpoint =
-            Checkpoint::open(&note, &self.settings.key).map_err(|e| alarm(e.to_string()))?;
+        let checkpoint = Checkpoint::open_with(&note, ring).map_err(|e| alarm(e.to_string()))?;
         if let Some(policy) = &self.settings.policy {
-            policy.open(&note).map_err(|e| alarm(e.to_string()))?;
+            policy
+                .open_with(&note, ring)
+                .map_err(|e| alarm(e.to_string()))?;
         }
         Ok(Kept { note, checkpoint })
     }
@@ -152,7 +202,12 @@ impl Mirror {
         Err(Trouble::alarm(kind, detail))
     }
 
-    async fn grow(&mut self, new: Kept, report: &mut MirrorReport) -> Result<(), Trouble> {
+    async fn grow(
+        &mut self,
+        new: Kept,
+        ring: &KeyRing,
+        report: &mut MirrorReport,
+    ) -> Result<(), Trouble> {
         let edge = self.extends(&new.checkpoint).await?;
         // Whatever interrupts what follows, the chains are then read from the copy again.
         let chains = match self.chains.take() {
@@ -163,7 +218,7 @@ impl Mirror {
         let mut fetch = Fetch {
             source: &self.source,
             home: &mut self.home,
-            key: &self.settings.key,
+            ring,
             size: new.checkpoint.size,
             report,
             chains,
@@ -173,10 +228,10 @@ impl Mirror {
         let chains = fetch.chains;
         let size = new.checkpoint.size;
         if first && self.home.absent == 0 && size <= self.settings.verify_max {
-            self.verify_whole(new)?;
+            self.verify_whole(new, ring)?;
             report.verified = true;
         } else {
-            self.home.commit(new)?;
+            self.home.commit(new, ring)?;
         }
         self.chains = Some(chains);
         Ok(())
@@ -231,8 +286,8 @@ impl Mirror {
     }
 
     /// Commits the first checkpoint and verifies what is then on the disk.
-    fn verify_whole(&mut self, new: Kept) -> Result<(), Trouble> {
-        self.home.commit(new)?;
+    fn verify_whole(&mut self, new: Kept, ring: &KeyRing) -> Result<(), Trouble> {
+        self.home.commit(new, ring)?;
         let (copy, key) = (self.home.copy(), &self.settings.key);
         let unreadable = |error: verify::Unreadable| {
             let reason = error.to_string();

@@ -19,6 +19,7 @@ use countersign_ledger_remote::mirror::{
 use serde_json::json;
 
 mod alarms;
+mod rotations;
 
 /// A ledger that is served, and the place of its mirror.
 struct Scene {

@@ -43,6 +43,35 @@ fn any_one_key_of_a_rotated_ledger_verifies_all_of_it() {
 }
 
 #[test]
+fn a_report_says_which_entries_each_key_attests_when_there_was_a_rotation() {
+    let (made, _) = rotated();
+    for seed in [1, 3] {
+        let found = check(&made, seed);
+        let printed = to_text(&found);
+        let told: Vec<&str> = printed
+            .lines()
+            .filter(|line| line.starts_with("key "))
+            .collect();
+        let spans = ["0 to 300", "301 to 600", "601 onwards"];
+        let due: Vec<String> = [1, 2, 3]
+            .iter()
+            .zip(spans)
+            .map(|(seed, span)| format!("key      {} entries {span}", name(*seed)))
+            .collect();
+        assert_eq!(told, due);
+        let keys = [(1, 0, Some(300)), (2, 301, Some(600)), (3, 601, None)].map(
+            |(seed, from, to)| json!({ "key": name(seed).to_string(), "from": from, "to": to }),
+        );
+        assert_eq!(to_json(&found)["keys"], json!(keys));
+    }
+    let made = Made::holding(3);
+    let found = check(&made, 1);
+    assert!(!to_text(&found).contains("\nkey "));
+    let only = json!([{ "key": name(1).to_string(), "from": 0, "to": null }]);
+    assert_eq!(to_json(&found)["keys"], only);
+}
+
+#[test]
 fn the_old_key_signs_no_entry_and_no_checkpoint_after_its_handover() {
     let mut made = Made::by(1);
     made.append(10);

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use super::*;
+use crate::keys::{Handover, KeyRing};
 
 fn keys(count: u8) -> String {
     let mut text = format!("log {}\n", log_key(7).1);
@@ -63,6 +64,30 @@ fn quorum_none_needs_nobody() {
         .unwrap();
     assert!(policy.needs_none());
     assert_eq!(policy.open(&Tree::new(5, 5).note(5, 7)).unwrap().size, 5);
+}
+
+#[test]
+fn one_key_of_a_log_stands_for_those_that_handovers_join_to_it() {
+    let ((old, old_name), (new, new_name)) = (log_key(7), log_key(8));
+    let handover = Handover::make(old_name.name(), &old, &new, 3).unwrap();
+    let mut ring = KeyRing::trusting(old_name.clone());
+    ring.learn(&handover).unwrap();
+    let tree = Tree::new(5, 5);
+    let quorum = keys(1).replace(&format!("log {old_name}\n"), "");
+    for log in [Some(&old_name), Some(&new_name), None] {
+        let log = log.map_or(String::new(), |log| format!("log {log}\n"));
+        let policy: Policy = format!("{log}{quorum}quorum w1\n").parse().unwrap();
+        for (size, seed, holds) in [(3, 7, true), (5, 8, true), (5, 7, false), (3, 8, false)] {
+            let note = tree.note(size, seed);
+            let witnessed = cosigned(&note, &[1]);
+            assert_eq!(policy.open_with(&witnessed, &ring).is_ok(), holds);
+            assert!(policy.open_with(&note, &ring).is_err(), "no quorum");
+        }
+    }
+    // A policy for another log is not satisfied by this one's keys.
+    let stranger = log_key(9).1;
+    let policy: Policy = format!("log {stranger}\nquorum none\n").parse().unwrap();
+    assert!(policy.open_with(&tree.note(5, 8), &ring).is_err());
 }
 
 #[test]

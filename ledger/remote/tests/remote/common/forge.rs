@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_ledger::{
     Checkpoint, Note, SigningKey, VerifierKey,
+    keys::Handover,
     merkle::{leaf_hash, range_root},
 };
 use ed25519_dalek::Signer;
@@ -77,6 +78,21 @@ impl Forge {
             .push(serde_json_canonicalizer::to_vec(&entry).unwrap());
         self.prev = Sha256::digest(&message).into();
         self.seq += 1;
+    }
+
+    /// Lets another key sign, without a word.
+    pub(crate) fn sign_by(&mut self, key: &SigningKey) {
+        self.key = key.clone();
+        self.name = VerifierKey::new(ORIGIN, key.verifying_key()).unwrap();
+    }
+
+    /// Hands over to another key with the next entry.
+    pub(crate) fn hand_over(&mut self, next: &SigningKey) -> Handover {
+        let index = self.entries.len() as u64;
+        let handover = Handover::make(ORIGIN, &self.key, next, index).unwrap();
+        self.add(json!({"ledger": {"handover": handover.to_string()}}));
+        self.sign_by(next);
+        handover
     }
 
     pub(crate) fn note(&self) -> String {

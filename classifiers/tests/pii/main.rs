@@ -1,6 +1,13 @@
 //! Personal identifiers and credentials through the public API: published examples, an independent
 //! implementation of the checks, unseen sentences, foreign code, random digits, time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and tells its seed and what it lacks"
+)]
+
 mod code;
 mod digits;
 mod documented;

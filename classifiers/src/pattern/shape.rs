@@ -96,7 +96,9 @@ pub(super) fn at(text: &str, start: usize, found: &mut impl FnMut(&'static Rule,
         }
     }
     if !is_told {
-        alone.into_iter().for_each(|(rule, end)| found(rule, end));
+        for (rule, end) in alone {
+            found(rule, end);
+        }
     }
 }
 

@@ -77,22 +77,39 @@ enum Fit {
     Ends(usize, String),
 }
 
-/// Everything that starts at a word's start: each rule, and its end.
+/// Everything that starts at a word's start: each rule, and its end. What a word tells is no other
+/// thing that needs none.
 pub(super) fn at(text: &str, start: usize, found: &mut impl FnMut(&'static Rule, usize)) {
     if is_attached_before(text, start) {
         return;
     }
+    let mut alone = Vec::new();
+    let mut is_told = false;
     for entry in INDEX.candidates(text, start) {
-        let Fit::Ends(end, symbols) = fit(text, start, entry.shape) else {
-            continue;
-        };
-        if is_attached_after(text, end) || goes_on(text, start, end, entry.shape) {
-            continue;
-        }
-        if (entry.rule.check)(&symbols) && is_meant(text, start, entry) {
-            found(entry.rule, end);
+        if let Some(end) = end_of(text, start, entry) {
+            if entry.needs_word {
+                is_told = true;
+                found(entry.rule, end);
+            } else {
+                alone.push((entry.rule, end));
+            }
         }
     }
+    if !is_told {
+        for (rule, end) in alone {
+            found(rule, end);
+        }
+    }
+}
+
+/// The end of what a shape stands for at `start`.
+fn end_of(text: &str, start: usize, entry: &Entry) -> Option<usize> {
+    let Fit::Ends(end, symbols) = fit(text, start, entry.shape) else {
+        return None;
+    };
+    let is_free = !is_attached_after(text, end) && !goes_on(text, start, end, entry.shape);
+    let is_valid = is_free && (entry.rule.check)(&symbols) && is_meant(text, start, entry);
+    is_valid.then_some(end)
 }
 
 /// Where a shape with spaces starts that the end of the text leaves open. Others lie within one

@@ -1,11 +1,11 @@
 //! Personal identifiers and credentials through the public API: published examples, an independent
 //! implementation of the checks, unseen sentences, foreign code, random digits, time.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test fails by panicking, and tells its seed and what it lacks"
+    reason = "a broken fixture must fail the test, and what is measured or skipped must be seen"
 )]
 
 mod code;

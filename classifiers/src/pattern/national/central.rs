@@ -164,7 +164,7 @@ pub(super) fn is_bsn(symbols: &str) -> bool {
     sum > 0 && sum % 11 == nth(symbols, 8)
 }
 
-/// 97 less the remainder; those born from 2000 on have a 2 before their number.
+/// 97 less the remainder; those born from 2000 on have a 2 before their number, until 2039.
 fn is_belgian(symbols: &str) -> bool {
     let (head, check) = (number(symbols, 0..9), number(symbols, 9..11));
     let month = number(symbols, 2..4) % 20;
@@ -173,7 +173,7 @@ fn is_belgian(symbols: &str) -> bool {
     number(symbols, 2..4) < 60
         && is_born
         && !is_uniform(symbols)
-        && (passes(head) || passes(2_000_000_000 + head))
+        && (passes(head) || number(symbols, 0..2) < 40 && passes(2_000_000_000 + head))
 }
 
 /// The month says the century.

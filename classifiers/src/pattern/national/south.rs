@@ -226,7 +226,8 @@ fn is_cnp(symbols: &str) -> bool {
     let sum = weighted(symbols, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
     let check = if sum == 10 { 1 } else { sum };
     let is_born = starts_with_year(symbols.get(1..).unwrap_or_default());
-    nth(symbols, 0) > 0 && is_born && check == nth(symbols, 12)
+    let is_county = matches!(number(symbols, 7..9), 1..=48 | 51 | 52 | 70 | 80..=83);
+    nth(symbols, 0) > 0 && is_born && is_county && check == nth(symbols, 12)
 }
 
 fn is_turkish(symbols: &str) -> bool {

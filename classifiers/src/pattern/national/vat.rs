@@ -111,7 +111,7 @@ fn is_vat(symbols: &str) -> bool {
         ("HR", 11, true) => mod_11_10(number),
         ("HU", 8, true) => weighted(number, &[9, 7, 3, 1, 9, 7, 3, 1]).is_multiple_of(10),
         ("IE", 8 | 9, false) => uk::is_ppsn(number),
-        ("IT", 11, true) => luhn(number),
+        ("IT", 11, true) => is_italian(number),
         ("LT", 9 | 12, true) => is_lithuanian(number),
         ("LU", 8, true) => self::number(number, 0..6) % 89 == self::number(number, 6..8),
         ("LV", 11, true) => is_latvian(number),
@@ -198,9 +198,15 @@ fn is_french(symbols: &str) -> bool {
     luhn(company) && (12 + 3 * (number(company, 0..9) % 97)) % 97 == number(symbols, 0..2)
 }
 
+/// The eighth to tenth digits are the tax office.
+fn is_italian(symbols: &str) -> bool {
+    matches!(number(symbols, 7..10), 1..=100 | 120 | 121 | 888 | 999) && luhn(symbols)
+}
+
 fn is_british(symbols: &str) -> bool {
     let sum = u64::from(weighted(symbols, &[8, 7, 6, 5, 4, 3, 2])) + number(symbols, 7..9);
-    sum.is_multiple_of(97) || (sum + 55).is_multiple_of(97)
+    // The two other remainders came with later series.
+    matches!(sum % 97, 0 | 42 | 55)
 }
 
 fn is_lithuanian(symbols: &str) -> bool {

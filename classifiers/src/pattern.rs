@@ -43,9 +43,6 @@ use crate::{Detector, Inspection, LabelScore, LabelledSpan};
 /// Longest match in bytes, and so the longest hold, of every rule but key blocks and bearer tokens.
 pub(crate) const HOLD_MAX: usize = 512;
 
-/// How far before a match the words that tell it may stand, in bytes.
-const WORDS_REACH: usize = 256;
-
 /// A text of more bytes is read on a thread where it blocks nobody.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
@@ -153,7 +150,7 @@ fn is_address(byte: u8) -> bool {
 /// `at`, or where the first of those matches starts that `at` would cut in two. A match counts also
 /// where a weightier one hides it, because that one may still be revoked.
 fn start_of_match_around(text: &str, at: usize) -> usize {
-    let from = floor_boundary(text, at.saturating_sub(HOLD_MAX + WORDS_REACH));
+    let from = floor_boundary(text, at.saturating_sub(HOLD_MAX));
     let near = search(text.get(from..).unwrap_or_default());
     let mut live = at;
     while let Some(cut) = near

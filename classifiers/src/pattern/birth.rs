@@ -71,8 +71,8 @@ pub(super) fn at(text: &str, start: usize) -> Reach {
     }
     let reach = match byte_at(text, start) {
         Some(byte) if byte.is_ascii_digit() => in_digits(text, start),
-        Some(_) => month_first(text, start),
-        None => Reach::No,
+        Some(byte) if b"jfmasond".contains(&byte.to_ascii_lowercase()) => month_first(text, start),
+        _ => Reach::No,
     };
     match reach {
         Reach::No => Reach::No,

@@ -73,8 +73,8 @@ enum Fit {
     No,
     /// The text ends within the shape.
     Open,
-    /// The end, and the symbols.
-    Ends(usize, String),
+    /// The end.
+    Ends(usize),
 }
 
 /// Everything that starts at a word's start: each rule, and its end. What a word tells is no other
@@ -104,11 +104,12 @@ pub(super) fn at(text: &str, start: usize, found: &mut impl FnMut(&'static Rule,
 
 /// The end of what a shape stands for at `start`.
 fn end_of(text: &str, start: usize, entry: &Entry) -> Option<usize> {
-    let Fit::Ends(end, symbols) = fit(text, start, entry.shape) else {
+    let Fit::Ends(end) = fit(text, start, entry.shape) else {
         return None;
     };
     let is_free = !is_attached_after(text, end) && !goes_on(text, start, end, entry.shape);
-    let is_valid = is_free && (entry.rule.check)(&symbols) && is_meant(text, start, entry);
+    let written = text.get(start..end)?;
+    let is_valid = is_free && (entry.rule.check)(&symbols(written)) && is_meant(text, start, entry);
     is_valid.then_some(end)
 }
 
@@ -155,7 +156,6 @@ fn is_symbol(symbol: u8) -> bool {
 
 fn fit(text: &str, start: usize, shape: &[u8]) -> Fit {
     let mut chars = text.get(start..).unwrap_or_default().chars();
-    let mut symbols = String::with_capacity(shape.len());
     let mut end = start;
     for symbol in shape {
         let Some(c) = chars.next() else {
@@ -174,12 +174,15 @@ fn fit(text: &str, start: usize, shape: &[u8]) -> Fit {
         if !fits {
             return Fit::No;
         }
-        if is_symbol(*symbol) {
-            symbols.push(c.to_ascii_uppercase());
-        }
         end += c.len_utf8();
     }
-    Fit::Ends(end, symbols)
+    Fit::Ends(end)
+}
+
+/// Letters, as capitals, and digits.
+fn symbols(written: &str) -> String {
+    let symbols = written.chars().filter(char::is_ascii_alphanumeric);
+    symbols.map(|c| c.to_ascii_uppercase()).collect()
 }
 
 impl Index {

@@ -22,7 +22,8 @@ LICENCES = {
     "deepset_prompt_injections": "Apache-2.0", "bipia": "MIT", "xsafety_goal_hijack": "Apache-2.0", "clinc_train": "CC-BY-3.0",
     "gsm8k_train": "MIT", "gsm8k_answers": "MIT", "certified_safe_prompts": "MIT (upstream; the mirror states none)",
     "cyberseceval_instruct": "MIT", "t0_tasks": "Apache-2.0", "coconot_pref_responses": "ODC-BY (repository MIT)",
-    "authored": "AGPL-3.0-or-later (part of this repository)"}
+    "authored": "AGPL-3.0-only (part of this repository)",
+    **{f"pairs_{n}": "AGPL-3.0-only (part of this repository)" for n in ("attacks", "hate", "moderation", "ordinary", "requests")}}
 WEAK = {"sexual_minors": "Few examples, requests only. Treat as a hint: block only at a very high score, review flags by hand.",
         "self_harm": "Few public examples; partly learnt from authored sentences.",
         "weapons": "Few public examples; partly learnt from authored sentences.",

@@ -20,6 +20,25 @@ HEAD = ["label", "positives", "negatives", "AUC", "AUPRC", "recall at 1 % false 
         "F1 at block", "recall at flag", "false positives at flag", "F1 at flag", "best F1"]
 
 
+def beside(w, old, new, version):
+    """The version before this one, measured on the same rows with its own calibration and thresholds."""
+    w("## The version before, beside this one\n")
+    w("Same rows, same program; each version with its own calibration and thresholds. The figures by label do not depend on thresholds. The shares at block do: this version blocks later. In the second table AUC and recall rest on the distance from the thresholds, against pooled benign rows of unseen sources.\n")
+    rows = []
+    for n, r in new["unseen"].items():
+        o = old["unseen"][n]
+        rows.append((n, f"{o['auc']:.3f}", f"{r['auc']:.3f}", f"{o['auprc']:.3f}", f"{r['auprc']:.3f}", pct(o["recall_fp1"]), pct(r["recall_fp1"]), f"{o['best_f1']:.2f}", f"{r['best_f1']:.2f}"))
+    w(table(["unseen sources, label", "AUC before", f"AUC {version}", "AUPRC before", f"AUPRC {version}", "recall at 1 % before", f"recall at 1 % {version}", "best F1 before", f"best F1 {version}"], rows))
+    rows = [(n, "harmful", r["rows"], pct(old["unseen_harm_any"][n]["any_block"]), pct(r["any_block"]), f"{old['unseen_harm_any'][n]['auc']:.3f}", f"{r['auc']:.3f}",
+             pct(old["unseen_harm_any"][n]["recall_fp1"]), pct(r["recall_fp1"])) for n, r in new["unseen_harm_any"].items()]
+    rows += [(n, "harmless", r["rows"], pct(old["unseen_benign"][n]["any_block"]), pct(r["any_block"]), "", "", "", "") for n, r in new["unseen_benign"].items()]
+    for key, name in (("all_toxic", "harmful"), ("all_nontoxic", "harmless")):
+        rows.append(("identity templates", name, new["bias"][key]["rows"], pct(old["bias"][key]["any_block"]), pct(new["bias"][key]["any_block"]), "", "", "", ""))
+    a, b = old["authored_dev"], new["authored_dev"]
+    w(table(["source", "rows are", "rows", "any block before", f"any block {version}", "AUC before", f"AUC {version}", "recall at 1 % before", f"recall at 1 % {version}"], rows))
+    w(f"Held-out authored pairs: AUC of harmful against harmless {a['auc']:.3f} before, {b['auc']:.3f} now; right order within a group {pct(a['pairs']['right'])} before, {pct(b['pairs']['right'])} now.\n")
+
+
 def write_card(path, man, rep, prep):
     t, o = man["training"], []
     w = o.append
@@ -45,7 +64,7 @@ def write_card(path, man, rep, prep):
       "(ordinary rows, long windows of them, and the harmless side of the held-out authored pairs) and at most 4 % of the labelled, noisy negatives of comment sources reach it; flag 1 % and 10 %. "
       "Authored look-alikes (`classifiers/training/data/lookalikes.txt`) raise a threshold until at most 1.5 % (block) and 5 % (flag) of them reach it. For toxicity, hate, harassment, violence, sexual and stereotype it is raised further "
       "until in no group of the identity templates more than 4 % (block) and 10 % (flag) of the harmless sentences reach it. Neither falls below 0.5 (block) and 0.2 (flag). "
-      "Two heads are too weak to block on their own and have a higher floor for block: sexual_minors 0.9, unsafe 0.97. The floor of unsafe was raised in version 1 after it was seen to block harmless contrast prompts of an unseen source.\n")
+      "Two heads rest on too little or too noisy data to block on their own and have a higher floor for block: sexual_minors 0.9, unsafe 0.97. The floor of unsafe was raised in version 1 after it was seen to block harmless contrast prompts of an unseen source.\n")
     w(table(["label", "flag", "block", "remark"], [(e["name"], f"{e['flag_ppm']:,}", f"{e['block_ppm']:,}", e.get("note", "")) for e in man["labels"]]))
     w("## Training sources\n")
     w(table(["source", "rows", "licence"], [(s["name"], f"{s['rows']:,}", s["licence"]) for s in t["sources"]]))
@@ -75,6 +94,8 @@ def write_card(path, man, rep, prep):
     w(table(["source", "label", "positives", "AUC", "recall at block", "false positives at block"], rows))
     w("`AUC` and `recall at 1 % false positives` of a whole text, by how far its furthest label lies above that label's block threshold, against the benign rows of unseen sources (banking77, Self-Instruct seeds, CoCoNot contrast prompts, pooled):\n")
     w(table(["source", "rows", "AUC", "recall at 1 % false positives"], [(n, r["rows"], f"{r['auc']:.3f}", pct(r["recall_fp1"])) for n, r in rep["unseen_harm_any"].items()]))
+    if rep.get("before"):
+        beside(w, rep["before"], rep, man["version"])
     w("## Held-out authored pairs\n")
     ad = rep["authored_dev"]
     w(f"Groups of contrast pairs that were not trained on. They share authorship and themes with the training pairs, and thresholds were set with their harmless side, so they flatter the model. A harmful text is ranked above a harmless one of the same group in {pct(ad['pairs']['right'])} of {ad['pairs']['comparisons']:,} comparisons; AUC of harmful against harmless, all texts: {ad['auc']:.3f}.\n")
@@ -124,7 +145,7 @@ def write_card(path, man, rep, prep):
     w("Benign texts blocked: " + ("; ".join(hit) if hit else "none") + ".\n")
     w("## Limits\n")
     w("* English. Other languages are barely covered; do not rely on scores for them.\n"
-      "* sexual_minors, self_harm, weapons, illicit, jailbreak and injection rest on few public examples and on authored templates; recall on wording unlike these is low (see the tables). The sexual_minors head is too weak to stand alone: its block threshold is deliberately high, and no dev or unseen positive reaches it. In practice it only flags.\n"
+      "* sexual_minors, self_harm, weapons, illicit, jailbreak and injection rest on few public examples and on authored templates; recall on wording unlike these is low (see the tables), plain requests included. The sexual_minors head has seen fewer than a hundred requests and no authored text: its block threshold is deliberately high, the ten unseen positives are too few to trust, and it should not stand alone.\n"
       "* An ordinary request hidden inside a document is often not recognised as an injection. Encoded text must be decoded before it is scored; optimised suffixes are known only as script-made noise.\n"
       "* Toxicity and hate labels come from tweets and comments of 2010 to 2022 with known dialect bias; African-American English may be over-flagged.\n"
       "* The unsafe head is broad and noisy; its block threshold is high, use it to flag.\n"
@@ -132,6 +153,7 @@ def write_card(path, man, rep, prep):
       f"* Score what users and models write, not the operator's own system prompt: system prompts that guard a secret look like attacks to this model ({pct(rep['unseen_benign']['tensor_trust_system_prompts']['any_block'])} of the Tensor Trust ones reach block).\n"
       "* Hate without slurs is often missed at the block threshold; use the flag.\n"
       "* Dilution still costs recall for some labels (violence, injection; see the table): a harmful sentence among ordinary ones is easier to miss.\n"
+      f"* Attacks on groups in short, plain form: {pct(rep['bias']['all_toxic']['any_block'])} of the toxic identity templates reach a block threshold. Rude comments, insults and calls for hostility below the threshold should be taken up by the flag.\n"
       "* Windows are scored on their own; meaning spread over several windows or turns is lost.\n"
       "* Personal data is not a label of this model.\n")
     w("## Not to be used for\n")

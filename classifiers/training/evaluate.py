@@ -56,6 +56,7 @@ def main():
     ap.add_argument("--model", required=True)
     ap.add_argument("--seed", type=int, default=20)
     ap.add_argument("--short", action="store_true", help="as in export.py")
+    ap.add_argument("--before", default="", help="evaluation.json of the version before, measured on the same rows")
     ap.add_argument("--keep-scores", action="store_true")
     a = ap.parse_args()
     man = json.load(open(f"{a.model}/manifest.json"))
@@ -185,6 +186,9 @@ def main():
                       "groups_toxic": {g: rates((t == 1) & (grp == g)) for g, c in collections.Counter(grp[t == 1]).most_common() if c >= 10}}
     labelled = t >= 0
     report["bias"]["aucs"] = {n: group_aucs(t[labelled], s[labelled, INDEX[n]], grp[labelled]) for n in ("toxicity", "hate")}
+    if a.before:
+        before = json.load(open(a.before))
+        report["before"] = {k: before[k] for k in ("unseen", "unseen_harm_any", "unseen_benign", "bias", "authored_dev")}
     json.dump(report, open(f"{a.work}/evaluation.json", "w"), indent=1)
     write_card(f"{a.model}/MODEL_CARD.md", man, report, json.load(open(f"{a.work}/prepare.json")))
     for part, r in report["smoke"].items():

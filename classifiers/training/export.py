@@ -77,10 +77,10 @@ def dev_sample(work, seed, is_short=False):
             used[r["source"]] += 1
             picked.append(dict(r, set="plain"))
     benign = [r for r in picked if r["benign"]]
-    short = [r["text"] for r in benign if len(r["text"]) < 300]
+    brief = [r["text"] for r in benign if len(r["text"]) < 300]
     for _ in range(EXTRA // 2 if is_short else EXTRA):
         n = rng.randrange(2, 9)
-        text = " ".join(rng.choice(short) for _ in range(n))[:480]
+        text = " ".join(rng.choice(brief) for _ in range(n))[:480]
         picked.append({"text": text, "source": "benign_windows", "labels": {k: 0 for k in LABELS}, "benign": True, "set": "benign_windows"})
     here = os.path.dirname(os.path.abspath(__file__))
     for line in open(f"{here}/data/lookalikes.txt", encoding="utf-8"):
@@ -94,8 +94,8 @@ def dev_sample(work, seed, is_short=False):
         if min(taken[n] for n in names) >= 40:
             continue
         taken.update(names)
-        a = " ".join(rng.choice(short) for _ in range(3))[:140]
-        b = " ".join(rng.choice(short) for _ in range(3))[:140]
+        a = " ".join(rng.choice(brief) for _ in range(3))[:140]
+        b = " ".join(rng.choice(brief) for _ in range(3))[:140]
         picked.append(dict(r, text=f"{a} {r['text']} {b}", set="diluted"))
     return picked
 

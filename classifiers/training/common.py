@@ -1,4 +1,5 @@
 """Shared parts: labels, the encoder, windows, reading and writing."""
+import collections
 import gzip
 import hashlib
 import json
@@ -188,6 +189,35 @@ def read_jsonl(path):
     opener = gzip.open if str(path).endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8") as f:
         return [json.loads(line) for line in f]
+
+
+def group_of(row):
+    """The identity term: in "being X is <adjective>" rows the group field names the adjective."""
+    words = row["text"].lower().strip(" .").split()
+    if row.get("pair_id") == "being_adj" and words[:1] == ["being"] and "is" in words:
+        return " ".join(words[1:words.index("is")])
+    return row.get("group", "")
+
+
+def identity_templates(data):
+    """Rows of the identity templates, the group each names, and whether it is toxic (1), harmless (0) or unknown (-1)."""
+    rows = [r for r in read_jsonl(f"{data}/bias_dev.jsonl.gz") if r["source"] == "identity_templates"]
+    return rows, np.array([group_of(r) for r in rows]), np.array([r.get("label_toxicity", -1) for r in rows])
+
+
+SHORT = {"rtp_decodingtrust_gen": 200, "pyrit_jailbreak_templates": 40, "tensor_trust_system_prompts": 150, "tensor_trust_attacks": 120,
+         "banking77_train": 600, "gptfuzz_responses": 30, "davidson": 300, "civil_toxic_spans": 200, "edos": 300, "diasafety": 200,
+         "coconot_pref_responses": 40, "inthewild_jailbreaks": 25, "bipia": 20, "t0_tasks": 30, "mlma_en": 250, "gsm8k_answers": 20}
+
+
+def short(rows):
+    """A fixed sample of the sources named in SHORT, the rest whole: for a busy machine. Chosen by hash of the text."""
+    used, kept = collections.Counter(), []
+    for r in sorted(rows, key=lambda r: hashlib.sha256(r["text"].encode()).hexdigest()):
+        used[r["source"]] += 1
+        if used[r["source"]] <= SHORT.get(r["source"], len(rows)):
+            kept.append(r)
+    return kept
 
 
 def write_jsonl(path, rows):

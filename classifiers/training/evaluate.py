@@ -8,8 +8,9 @@ import re
 import numpy as np
 
 from card import write_card
-from common import INDEX, LABELS, auc, auprc, load_exported, load_tokenizer, read_jsonl, score_texts, sigmoid
+from common import INDEX, LABELS, auc, auprc, identity_templates, load_exported, load_tokenizer, read_jsonl, score_texts, short, sigmoid
 from export import dev_sample
+from measures import best_f1, f1, families, group_aucs, overall, pairs, recall_at
 
 BENIGN_HELD = ["banking77_train", "selfinstruct_seed", "selfinstruct_seed_out", "coconot_pref_prompts", "tensor_trust_system_prompts"]
 NEGATIVE_POOL = BENIGN_HELD[:4]
@@ -26,6 +27,8 @@ def per_label(scores, y, known, extra_negative, flag, block):
         m = pos | neg
         out[n] = {"positives": int(pos.sum()), "negatives": int(neg.sum()),
                   "auc": round(auc(pos[m].astype(int), scores[m, i]), 4), "auprc": round(auprc(pos[m].astype(int), scores[m, i]), 4),
+                  "f1_block": round(f1(pos[m], scores[m, i] >= block[i]), 4), "f1_flag": round(f1(pos[m], scores[m, i] >= flag[i]), 4),
+                  "best_f1": round(best_f1(pos[m].astype(int), scores[m, i]), 4), "recall_fp1": round(recall_at(scores[pos, i], scores[neg, i], 0.01), 4),
                   "recall_flag": round(float((scores[pos, i] >= flag[i]).mean()), 4), "recall_block": round(float((scores[pos, i] >= block[i]).mean()), 4),
                   "fp_flag": round(float((scores[neg, i] >= flag[i]).mean()), 4), "fp_block": round(float((scores[neg, i] >= block[i]).mean()), 4)}
     return out
@@ -42,14 +45,6 @@ def near(text, trained):
     return any(len(mine & other) >= 0.4 * len(mine) for other in trained)
 
 
-def group_of(row):
-    """The identity term: in "being X is <adjective>" rows the group field names the adjective."""
-    words = row["text"].lower().strip(" .").split()
-    if row.get("pair_id") == "being_adj" and words[:1] == ["being"] and "is" in words:
-        return " ".join(words[1:words.index("is")])
-    return row.get("group", "")
-
-
 def any_over(scores, level):
     return (scores >= level).any(1)
 
@@ -60,6 +55,8 @@ def main():
     ap.add_argument("--work", required=True)
     ap.add_argument("--model", required=True)
     ap.add_argument("--seed", type=int, default=20)
+    ap.add_argument("--short", action="store_true", help="as in export.py")
+    ap.add_argument("--before", default="", help="evaluation.json of the version before, measured on the same rows")
     ap.add_argument("--keep-scores", action="store_true")
     a = ap.parse_args()
     man = json.load(open(f"{a.model}/manifest.json"))
@@ -81,7 +78,7 @@ def main():
     report = {"flag": flag.tolist(), "block": block.tolist()}
     # authored smoke set
     smoke = json.load(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "smoke.json")))
-    trained = [trigrams(r["text"]) for r in read_jsonl(f"{a.work}/train.jsonl") if r["source"] == "authored"]
+    trained = [trigrams(r["text"]) for r in read_jsonl(f"{a.work}/train.jsonl") if r["source"] == "authored" or r["source"].startswith("pairs_")]
     report["smoke"] = {}
     for part, items in smoke.items():
         texts = [t if isinstance(t, str) else t[1] for t in items]
@@ -96,7 +93,7 @@ def main():
                                  "near_training": sum(d["near_training"] for d in detail),
                                  "blocked_not_near": sum(bool(d["blocked"]) and not d["near_training"] for d in detail), "detail": detail}
     # dev, in distribution
-    rows = dev_sample(a.work, tok, a.seed)
+    rows = dev_sample(a.work, a.seed, a.short)
     s = score([r["text"] for r in rows], "dev")
     y = np.array([[r["labels"].get(n, 0) for n in LABELS] for r in rows])
     known = np.array([[n in r["labels"] for n in LABELS] for r in rows])
@@ -104,6 +101,15 @@ def main():
     no = np.zeros(len(rows), dtype=bool)
     plain = sets == "plain"
     report["dev"] = per_label(s[plain], y[plain], known[plain], no[plain], flag, block)
+    au = sets == "authored"
+    harmful = np.array([any(r["labels"].values()) for r in rows])
+    whole = overall(s, block)
+    report["authored_dev"] = {
+        "labels": per_label(s[au], y[au], known[au], no[au], flag, block), "auc": round(auc(harmful[au].astype(int), whole[au]), 4),
+        "pairs": pairs([r["group_id"] for r in rows if r["set"] == "authored"], harmful[au], whole[au]),
+        "harmful_any": families(s[au & harmful], [r["source"] for r, k in zip(rows, au & harmful) if k], flag, block)}
+    calm = (sets != "diluted") & np.array([r["benign"] for r in rows])
+    report["benign_families"] = families(s[calm], [r["source"] for r, k in zip(rows, calm) if k], flag, block)
     dil = sets == "diluted"
     report["dev_diluted"] = {n: {"positives": int((y[dil, i] * known[dil, i]).sum()),
                                  "recall_block": round(float((s[dil, i][(y[dil, i] == 1)] >= block[i]).mean()), 4),
@@ -133,6 +139,8 @@ def main():
                            "same_block_decision": float(((f >= block) == (q >= block)).mean()), "same_any_block": float((any_over(f, block) == any_over(q, block)).mean())}
     # unseen sources
     rows = read_jsonl(f"{a.work}/held_out.jsonl")
+    if a.short:
+        rows = short(rows)
     s = score([r["text"] for r in rows], "held_out")
     y = np.array([[r["labels"].get(n, 0) for n in LABELS] for r in rows])
     known = np.array([[n in r["labels"] for n in LABELS] for r in rows])
@@ -141,6 +149,7 @@ def main():
     public = src != "tensor_trust_attacks"
     report["unseen"] = per_label(s[public & (src != "tensor_trust_system_prompts")], y[public & (src != "tensor_trust_system_prompts")],
                                  known[public & (src != "tensor_trust_system_prompts")], pool[public & (src != "tensor_trust_system_prompts")], flag, block)
+    whole, calm = overall(s, block), pool & ~np.array([any(r["labels"].values()) for r in rows])
     report["unseen_by_source"] = {}
     for name in sorted(set(src)):
         m = src == name
@@ -160,12 +169,11 @@ def main():
     harm = np.array([any(r["labels"].values()) for r in rows])
     for name in ("multijail_en", "catqa", "pyrit_jailbreak_templates", "bastioncorpus", "tensor_trust_attacks", "toxigen_demos", "rtp_decodingtrust_gen"):
         m = (src == name) & harm
-        report.setdefault("unseen_harm_any", {})[name] = {"rows": int(m.sum()), "any_block": round(float(any_over(s[m], block).mean()), 4), "any_flag": round(float(any_over(s[m], flag).mean()), 4)}
+        report.setdefault("unseen_harm_any", {})[name] = {"rows": int(m.sum()), "any_block": round(float(any_over(s[m], block).mean()), 4), "any_flag": round(float(any_over(s[m], flag).mean()), 4),
+                                                             "auc": round(auc(m[m | calm].astype(int), whole[m | calm]), 4), "recall_fp1": round(recall_at(whole[m], whole[calm], 0.01), 4)}
     # group bias
-    bias = [r for r in read_jsonl(f"{a.data}/bias_dev.jsonl.gz") if r["source"] == "identity_templates"]
+    bias, grp, t = identity_templates(a.data)
     s = score([r["text"] for r in bias], "bias")
-    t = np.array([r.get("label_toxicity", -1) for r in bias])
-    grp = np.array([group_of(r) for r in bias])
     pair = np.array([r.get("pair_id", "") for r in bias])
     ti, hi = INDEX["toxicity"], INDEX["hate"]
     def rates(m):
@@ -176,6 +184,11 @@ def main():
                       "templates": dict(collections.Counter(pair.tolist()).most_common(12)),
                       "groups": {g: rates((t == 0) & (grp == g)) for g, c in collections.Counter(grp[t == 0]).most_common() if c >= 10},
                       "groups_toxic": {g: rates((t == 1) & (grp == g)) for g, c in collections.Counter(grp[t == 1]).most_common() if c >= 10}}
+    labelled = t >= 0
+    report["bias"]["aucs"] = {n: group_aucs(t[labelled], s[labelled, INDEX[n]], grp[labelled]) for n in ("toxicity", "hate")}
+    if a.before:
+        before = json.load(open(a.before))
+        report["before"] = {k: before[k] for k in ("unseen", "unseen_harm_any", "unseen_benign", "bias", "authored_dev")}
     json.dump(report, open(f"{a.work}/evaluation.json", "w"), indent=1)
     write_card(f"{a.model}/MODEL_CARD.md", man, report, json.load(open(f"{a.work}/prepare.json")))
     for part, r in report["smoke"].items():
@@ -187,7 +200,10 @@ def main():
         print("==", k)
         for n, r in report[k].items():
             print("  ", n, r)
-    for k in ("dev_benign", "dev_lookalikes", "unseen_benign", "unseen_harm_any", "agreement"):
+    for n, r in report["authored_dev"]["labels"].items():
+        print("  authored", n, r)
+    print({k: v for k, v in report["authored_dev"].items() if k != "labels"})
+    for k in ("benign_families", "dev_benign", "dev_lookalikes", "unseen_benign", "unseen_harm_any", "agreement"):
         print("==", k, json.dumps(report[k], indent=1))
     print("== bias", report["bias"]["all_nontoxic"], report["bias"]["all_toxic"])
     print(sorted(((r["any_block"], r["toxicity_flag"], r["hate_flag"], g, r["rows"]) for g, r in report["bias"]["groups"].items()), reverse=True)[:15])

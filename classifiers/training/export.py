@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from common import (BODY, INDEX, LABELS, WINDOW, Classifier, encode, load_base, load_exported, load_tokenizer, name_map,
-                    quantise, read_jsonl, score_texts, sha256, sigmoid)
+from common import (BODY, INDEX, LABELS, WINDOW, Classifier, encode, identity_templates, load_base, load_exported, load_tokenizer,
+                    name_map, quantise, read_jsonl, score_texts, sha256, short, sigmoid)
 
-ID, VERSION = "countersign-minilm", "1"
-EXTRA = 500        # long benign windows made from dev rows
-DEV_CAP = {"davidson": 700, "edos": 700, "civil_toxic_spans": 500, "mlma_en": 350, "diasafety": 500}
+ID, VERSION = "countersign-minilm", "2"
+EXTRA = 300        # long benign windows made from dev rows
+DEV_CAP = {"davidson": 350, "edos": 350, "civil_toxic_spans": 300, "mlma_en": 250, "diasafety": 300, "gptfuzz_responses": 120}
 LICENCES = {
     "davidson": "MIT", "edos": "CC0-1.0", "civil_toxic_spans": "CC0-1.0", "mlma_en": "MIT", "rtp_decodingtrust": "CC-BY-SA-4.0",
     "diasafety": "Apache-2.0", "decodingtrust_stereotypes": "CC-BY-SA-4.0", "gptfuzz_responses": "MIT", "presidio_synth": "MIT",
@@ -22,13 +22,14 @@ LICENCES = {
     "deepset_prompt_injections": "Apache-2.0", "bipia": "MIT", "xsafety_goal_hijack": "Apache-2.0", "clinc_train": "CC-BY-3.0",
     "gsm8k_train": "MIT", "gsm8k_answers": "MIT", "certified_safe_prompts": "MIT (upstream; the mirror states none)",
     "cyberseceval_instruct": "MIT", "t0_tasks": "Apache-2.0", "coconot_pref_responses": "ODC-BY (repository MIT)",
-    "authored": "AGPL-3.0-or-later (part of this repository)"}
+    "authored": "AGPL-3.0-only (part of this repository)",
+    **{f"pairs_{n}": "AGPL-3.0-only (part of this repository)" for n in ("attacks", "hate", "moderation", "ordinary", "requests")}}
 WEAK = {"sexual_minors": "Few examples, requests only. Treat as a hint: block only at a very high score, review flags by hand.",
-        "self_harm": "Few public examples; partly learnt from authored sentences.",
-        "weapons": "Few public examples; partly learnt from authored sentences.",
-        "illicit": "Few public examples with this category; partly learnt from authored sentences.",
-        "jailbreak": "Learnt from one public collection and authored sentences; does not see optimised suffixes.",
-        "injection": "Finds wording that overrides instructions; does not find an ordinary request hidden in a document.",
+        "self_harm": "Few public examples; largely learnt from authored pairs.",
+        "weapons": "Few public examples; largely learnt from authored pairs.",
+        "illicit": "Few public examples with this category; largely learnt from authored pairs.",
+        "jailbreak": "One public collection and authored pairs; optimised suffixes only as script-made noise.",
+        "injection": "Finds wording that overrides instructions or addresses the assistant; an ordinary request hidden in a document is hard to tell.",
         "stereotype": "Statements about groups; overlaps with hate.",
         "unsafe": "Broad head with noisy labels; use it to flag."}
 
@@ -63,10 +64,12 @@ def platt(z, y, prior=4.0):
     return float(max(a, 0.05)), float(b)
 
 
-def dev_sample(work, tok, seed):
+def dev_sample(work, seed, is_short=False):
     """Dev rows (large comment sources capped), long benign windows, and dev positives diluted among benign text."""
     rng = random.Random(seed + 7)
     rows = read_jsonl(f"{work}/dev.jsonl")
+    if is_short:
+        rows = short(rows)
     rng.shuffle(rows)
     used, picked = collections.Counter(), []
     for r in rows:
@@ -74,14 +77,15 @@ def dev_sample(work, tok, seed):
             used[r["source"]] += 1
             picked.append(dict(r, set="plain"))
     benign = [r for r in picked if r["benign"]]
-    short = [r["text"] for r in benign if len(r["text"]) < 300]
-    for _ in range(EXTRA):
+    brief = [r["text"] for r in benign if len(r["text"]) < 300]
+    for _ in range(EXTRA // 2 if is_short else EXTRA):
         n = rng.randrange(2, 9)
-        text = " ".join(rng.choice(short) for _ in range(n))[:480]
+        text = " ".join(rng.choice(brief) for _ in range(n))[:480]
         picked.append({"text": text, "source": "benign_windows", "labels": {k: 0 for k in LABELS}, "benign": True, "set": "benign_windows"})
     here = os.path.dirname(os.path.abspath(__file__))
     for line in open(f"{here}/data/lookalikes.txt", encoding="utf-8"):
         picked.append({"text": line.strip(), "source": "lookalikes", "labels": {k: 0 for k in LABELS}, "benign": True, "set": "lookalikes"})
+    picked += [dict(r, set="authored") for r in read_jsonl(f"{work}/authored_dev.jsonl")]
     pos = [r for r in picked if r["set"] == "plain" and any(r["labels"].values()) and len(r["text"]) < 220]
     rng.shuffle(pos)
     taken = collections.Counter()
@@ -90,36 +94,51 @@ def dev_sample(work, tok, seed):
         if min(taken[n] for n in names) >= 40:
             continue
         taken.update(names)
-        a = " ".join(rng.choice(short) for _ in range(3))[:140]
-        b = " ".join(rng.choice(short) for _ in range(3))[:140]
+        a = " ".join(rng.choice(brief) for _ in range(3))[:140]
+        b = " ".join(rng.choice(brief) for _ in range(3))[:140]
         picked.append(dict(r, text=f"{a} {r['text']} {b}", set="diluted"))
     return picked
 
 
-def thresholds(scores, rows, y, known):
-    """flag and block per label, and what they cost on dev."""
-    benign = np.array([(r["benign"] or r["source"] == "t0_tasks") and r["set"] != "lookalikes" for r in rows])
+def group_levels(s, groups, share):
+    """The level that no group of harmless identity sentences with 20 rows or more exceeds in more than `share` of its rows."""
+    worst = 0.0
+    for g in set(groups):
+        mine = np.sort(s[groups == g])[::-1]
+        if len(mine) >= 20:
+            worst = max(worst, mine[int(share * len(mine))])
+    return worst
+
+
+def thresholds(scores, rows, y, known, identity, groups):
+    """flag and block per label. `identity`: scores of harmless sentences that name a group."""
+    pooled = np.array([(r["benign"] or r["source"] == "t0_tasks") and r["set"] != "lookalikes" for r in rows])
     alike = np.array([r["set"] == "lookalikes" for r in rows])
+    authored = np.array([r["set"] == "authored" for r in rows])
     out = []
     for i, name in enumerate(LABELS):
         s = scores[:, i]
-        b = s[benign & ~((y[:, i] == 1) & known[:, i])]
-        neg = s[known[:, i] & (y[:, i] == 0) & ~benign & ~alike]
+        b = s[pooled & ~((y[:, i] == 1) & known[:, i])]
+        neg = s[known[:, i] & (y[:, i] == 0) & ~pooled & ~alike & ~authored]
         block, flag = np.quantile(b, 0.998), np.quantile(b, 0.99)
         block, flag = max(block, np.quantile(s[alike], 0.985)), max(flag, np.quantile(s[alike], 0.95))
         if len(neg) >= 100:
             block, flag = max(block, np.quantile(neg, 0.96)), max(flag, np.quantile(neg, 0.90))
-        block, flag = max(block + 1e-3, FLOOR.get(name, (0.5, 0.2))[0]), max(flag + 1e-3, FLOOR.get(name, (0.5, 0.2))[1])
+        if name in ABOUT_GROUPS:
+            block, flag = max(block, group_levels(identity[:, i], groups, 0.04)), max(flag, group_levels(identity[:, i], groups, 0.10))
+        least = FLOOR.get(name, (0.5, 0.2))
+        block, flag = max(block + 1e-3, least[0]), max(flag + 1e-3, least[1])
         block = min(block, 0.995)
         flag = min(flag, block)
         out.append((int(round(flag * 1e6)), int(round(block * 1e6))))
     return out
 
 
+ABOUT_GROUPS = {"toxicity", "hate", "harassment", "violence", "sexual", "stereotype"}
 FLOOR = {"sexual_minors": (0.9, 0.3), "unsafe": (0.97, 0.5)}     # block, flag
 
 
-def write_manifest(folder, work, labels, provisional):
+def write_manifest(folder, work, labels, provisional, is_short):
     prep = json.load(open(f"{work}/prepare.json"))
     train = json.load(open(f"{work}/training.json")) if os.path.exists(f"{work}/training.json") else {}
     src = prep["sources"]["train"]
@@ -134,7 +153,9 @@ def write_manifest(folder, work, labels, provisional):
                      "sources": [{"name": n, "rows": src[n], "licence": LICENCES[n]} for n in sorted(src)],
                      "held_out_sources": sorted(prep["sources"]["held_out"]),
                      "rows": prep["rows"]["train"], "rows_seen": train.get("rows"), "epochs": round(train.get("epochs", 0), 2),
-                     "steps": train.get("step"), "seconds": train.get("seconds"), "device": train.get("device")}}
+                     "steps": train.get("step"), "seconds": train.get("seconds"), "device": train.get("device"),
+                     "started_from": "countersign-minilm 1, 8-bit weights" if train.get("start") else "base",
+                     "frozen_layers": train.get("freeze", 0), "measured_on_samples": is_short}}
     if os.path.exists(f"{work}/note.txt"):
         manifest["training"]["note"] = open(f"{work}/note.txt").read().strip()
     if provisional:
@@ -146,15 +167,17 @@ def write_manifest(folder, work, labels, provisional):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--work", required=True)
-    ap.add_argument("--base", required=True)
+    ap.add_argument("--data", required=True)
+    ap.add_argument("--base", required=True, help="folder of the tokenizer; of the first weights too where there is no checkpoint")
     ap.add_argument("--out", required=True)
     ap.add_argument("--seed", type=int, default=20)
+    ap.add_argument("--short", action="store_true", help="a sample of the large and the long sources only: for a busy machine")
     ap.add_argument("--provisional", action="store_true", help="no calibration: for loader tests")
     ap.add_argument("--keep-scores", action="store_true", help="reuse cached dev logits")
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
     torch.manual_seed(a.seed)
-    model = load_base(a.base)
+    model = Classifier() if os.path.exists(f"{a.work}/checkpoint.pt") else load_base(a.base)
     if os.path.exists(f"{a.work}/checkpoint.pt"):
         model.load_state_dict(torch.load(f"{a.work}/checkpoint.pt", map_location="cpu", weights_only=True)["model"])
     tensors = {}
@@ -175,29 +198,36 @@ def main():
     if a.provisional:
         cal, thr = [(1.0, 0.0)] * len(LABELS), [(500000, 900000)] * len(LABELS)
     else:
-        rows = dev_sample(a.work, tok, a.seed)
+        rows = dev_sample(a.work, a.seed, a.short)
         cache = f"{a.work}/dev_logits.npy"
         if a.keep_scores and os.path.exists(cache):
             z = np.load(cache)
         else:
+            if os.path.exists(f"{a.work}/held_out_logits.npy"):
+                os.remove(f"{a.work}/held_out_logits.npy")  # of earlier weights
             z = score_texts(small, tok, [r["text"] for r in rows])
             np.save(cache, z)
-            part = list(range(0, len(rows), max(1, len(rows) // 500)))
+            part = list(range(0, len(rows), max(1, len(rows) // 300)))
             full = score_texts(model, tok, [rows[j]["text"] for j in part])
             np.savez(f"{a.work}/agreement.npz", f32=full, q8=z[part])
         y = np.array([[r["labels"].get(n, 0) for n in LABELS] for r in rows])
         known = np.array([[n in r["labels"] for n in LABELS] for r in rows])
-        plain = np.array([r["set"] in ("plain", "lookalikes") for r in rows])
+        plain = np.array([r["set"] in ("plain", "lookalikes", "authored") for r in rows])
         cal = [platt(z[plain & known[:, i], i].astype(float), y[plain & known[:, i], i].astype(float)) for i in range(len(LABELS))]
         scores = sigmoid(z * np.array([c[0] for c in cal]) + np.array([c[1] for c in cal]))
-        thr = thresholds(scores, rows, y, known)
+        bias, groups, toxic = identity_templates(a.data)
+        cache = f"{a.work}/bias_logits.npy"
+        zi = np.load(cache) if a.keep_scores and os.path.exists(cache) else score_texts(small, tok, [r["text"] for r in bias])
+        np.save(cache, zi)
+        si = sigmoid(zi * np.array([c[0] for c in cal]) + np.array([c[1] for c in cal]))
+        thr = thresholds(scores, rows, y, known, si[toxic == 0], groups[toxic == 0])
     labels = []
     for n, (ca, cb), (flag, block) in zip(LABELS, cal, thr):
         entry = {"name": n, "calibration": {"a": round(ca, 6), "b": round(cb, 6)}, "flag_ppm": flag, "block_ppm": block}
         if n in WEAK:
             entry["note"] = WEAK[n]
         labels.append(entry)
-    write_manifest(a.out, a.work, labels, a.provisional)
+    write_manifest(a.out, a.work, labels, a.provisional, a.short)
     ca = np.array([e["calibration"]["a"] for e in labels])
     cb = np.array([e["calibration"]["b"] for e in labels])
     ref = []

@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 from common import LABELS, read_jsonl, write_jsonl
+from pairs import is_held_out, read_pairs
 
 # Whole sources kept out of training and calibration.
 HELD_OUT = {"toxigen_demos", "rtp_decodingtrust_gen", "multijail_en", "catqa", "pyrit_jailbreak_templates",
@@ -124,9 +125,12 @@ def main():
                 dropped["bipia: instruction not at the end"] += 1
                 continue
             out["held_out" if s in HELD_OUT | EVALUATION_ONLY else split].append(r)
+    out["authored_dev"], pairs = [], []
+    for r in read_pairs(os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "pairs")):
+        (out["authored_dev"] if is_held_out(r["group_id"]) else pairs).append(r)
     # A held-out row that shares text with a training row says nothing about unseen sources.
     seen = set()
-    for r in out["train"] + out["dev"]:
+    for r in out["train"] + out["dev"] + pairs + out["authored_dev"]:
         seen |= shingles(r["text"])
     kept = []
     for r in out["held_out"]:
@@ -139,6 +143,7 @@ def main():
     own = authored(os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "authored.tsv"), rng)
     rng.shuffle(own)
     out["train"] += own
+    out["train"] += pairs
     for name, rows in out.items():
         write_jsonl(f"{a.work}/{name}.jsonl", rows)
     report = {"rows": {k: len(v) for k, v in out.items()},

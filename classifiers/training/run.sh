@@ -31,6 +31,6 @@ fi
 cd "$here"
 py="$venv/bin/python"
 [ -f "$work/train.jsonl" ] || "$py" prepare.py --data "$data" --work "$work" --seed "${SEED:-20}"
-[ -f "$work/training.json" ] || "$py" train.py --work "$work" --base "$base" --seed "${SEED:-20}" --epochs "${EPOCHS:-3}" --minutes "${MINUTES:-0}"
-"$py" export.py --work "$work" --base "$base" --out "$model" --seed "${SEED:-20}"
-"$py" evaluate.py --data "$data" --work "$work" --model "$model" --seed "${SEED:-20}"
+[ -f "$work/training.json" ] || "$py" train.py --work "$work" --base "$base" --seed "${SEED:-20}" --epochs "${EPOCHS:-3}" --minutes "${MINUTES:-0}" ${START:+--start "$START"} ${RATES:-}
+"$py" export.py --data "$data" --work "$work" --base "$base" --out "$model" --seed "${SEED:-20}" ${SHORT:-}
+"$py" evaluate.py --data "$data" --work "$work" --model "$model" --seed "${SEED:-20}" --keep-scores ${SHORT:-}

@@ -1,5 +1,5 @@
 //! Measures one adapter at one million entries of two rows each:
-//! `cargo run --release --example million -- redb|sled [entries of a batch]`.
+//! `cargo run --release -p countersign-ledger-redb --example index_million -- redb|sled [entries of a batch]`.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 #![allow(
     clippy::unwrap_used,
@@ -26,13 +26,10 @@ fn scattered(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// As long and as scattered as a version 4 UUID in text.
+/// As long as a UUID in text and, as one of version 7, ascending in its first half.
 fn uuid(salt: u64, number: u64) -> String {
-    let (high, low) = (
-        scattered(number ^ salt << 40),
-        scattered(number ^ !salt << 40),
-    );
-    let hex = format!("{high:016x}{low:016x}");
+    let low = scattered(number ^ salt << 40);
+    let hex = format!("{:016x}{low:016x}", (0x019a_0000_0000 + number) << 16);
     [
         &hex[..8],
         &hex[8..12],

@@ -7,8 +7,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 data=${1:-$root/../shared/data}
-base=${2:-$here/work/base}
 work=${3:-$here/work}
+base=${2:-$work/base}
 model=${4:-$root/classifiers/models/countersign-minilm-1}
 venv=${VENV:-$work/venv}
 mkdir -p "$work"

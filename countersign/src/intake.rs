@@ -1,4 +1,4 @@
-//! `intake`: rows that people report, into the ledger. All of a file, or nothing of it.
+//! `intake`: rows that people report, into the ledger. Nothing of a file with a fault in it.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -64,11 +64,14 @@ async fn take(
         println!("{count} record(s) would be added");
         return Ok(ExitCode::SUCCESS);
     }
-    for body in batch.bodies {
-        let members = record_of(body).to_object();
-        let members = members.map_err(|e| fail(BAD_DATA, e.to_string()))?;
-        let appended = ledger.append(members).await;
-        appended.map_err(|e| fail(UNAVAILABLE, format!("ledger: {e}")))?;
+    let records = batch.bodies.into_iter().map(record_of);
+    let members: Result<Vec<_>, _> = records.map(|record| record.to_object()).collect();
+    let members = members.map_err(|e| fail(BAD_DATA, e.to_string()))?;
+    for (added, members) in members.into_iter().enumerate() {
+        ledger.append(members).await.map_err(|e| {
+            let done = format!("{added} of {count} record(s) were added before");
+            fail(UNAVAILABLE, format!("ledger: {e}; {done}"))
+        })?;
     }
     println!("{count} record(s) added");
     Ok(ExitCode::SUCCESS)
